@@ -59,6 +59,7 @@ const struct field valid_apikey_fields[] = {
     FIELD("name", TEXT, struct valid_apikey, name, .always = true),
     FIELD("scopes", LIST, struct valid_apikey, scopes, .item = TEXT, .always = true),
     FIELD("rate", INTEGER, struct valid_apikey, rate, .always = true),
+    FIELD("expiresAt", TIME, struct valid_apikey, expires_at, .always = true),
     { 0 },
 };
 

@@ -48,6 +48,7 @@ struct valid_apikey {
     const char *id, *name;
     struct list scopes; /* of const char * */
     int64_t rate;
+    int64_t expires_at; /* unix ms, 0 = never: keep the answer no longer */
 };
 extern const struct field valid_apikey_fields[];
 

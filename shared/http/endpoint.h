@@ -28,6 +28,7 @@ struct api_key {
     const char *id, *name;
     const char *const *scopes; /* NULL-terminated */
     int64_t rate;              /* requests a minute, 0 = no limit */
+    int64_t expires_at;        /* unix ms, 0 = never: no answer about it is kept longer */
 };
 
 /*

@@ -17,6 +17,7 @@ struct route {
     size_t body_max;     /* bytes; 0 = 64 KiB */
     bool body_to_file;   /* the body arrives as req->body_fd */
     bool on_loop;        /* never blocks: answered on the loop thread */
+    bool heavy;          /* costs tens of ms of CPU (a password): runs on server_options.heavy, so that a flood of it starves nothing else */
     const char *cache;   /* the answer is public and may be kept in the process for up to 5 s under this name; answers_drop() drops it */
     int64_t deadline_ms; /* 0 = the server's */
     const char *summary; /* for docs/api.md */

@@ -39,6 +39,7 @@ struct server_options {
     const struct dependency *dependencies; /* ends with {0} */
     const struct authority *authority; /* NULL: no route asks for key or token */
     struct workers *workers;
+    struct workers *heavy; /* for routes that say .heavy (their LANE_HTTP); NULL: workers takes them too */
     struct metrics *metrics;
 };
 
