@@ -1,0 +1,160 @@
+"""The running system as its users see it: HTTP through the edge, NATS by the real `nats` command, processes by ./dev."""
+
+import http.client
+import json
+import os
+import subprocess
+import time
+import unittest
+import urllib.parse
+import uuid
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+RUN = os.environ.get("TONEARM_RUN", os.path.join(ROOT, "run"))
+
+
+def read_env(path):
+    with open(path) as file:
+        return dict(line.rstrip("\n").split("=", 1) for line in file if "=" in line)
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def data(self):
+        return self.json["data"]
+
+    def __repr__(self):
+        return f"<{self.status} {self.body[:300]!r}>"
+
+
+class System:
+    def __init__(self):
+        self.env = read_env(os.path.join(RUN, "tonearm.env"))
+        self.key = self.env["TONEARM_API_KEY"]
+        address = urllib.parse.urlsplit(self.env["TONEARM_URL"])
+        self.host, self.port = address.hostname, address.port
+
+    def ask(self, method, path, body=None, token=None, key="", headers=None, address=None, timeout=30):
+        """One request; `key` "" = the system's own, None = none. A dict as body is sent as JSON."""
+        host, port = address or (self.host, self.port)
+        connection = http.client.HTTPConnection(host, port, timeout=timeout)
+        sent = dict(headers or {})
+        if key is not None:
+            sent["X-API-Key"] = key or self.key
+        if token:
+            sent["Authorization"] = f"Bearer {token}"
+        if isinstance(body, (dict, list)):
+            body = json.dumps(body)
+            sent.setdefault("Content-Type", "application/json")
+        try:
+            connection.request(method, path, body=body, headers=sent)
+            answer = connection.getresponse()
+            return Answer(answer.status, answer.headers, answer.read())
+        finally:
+            connection.close()
+
+    def admin(self):
+        answer = self.ask(
+            "POST",
+            "/auth/signin/basic",
+            {"email": self.env["TONEARM_ADMIN_EMAIL"], "password": self.env["TONEARM_ADMIN_PASSWORD"]},
+        )
+        assert answer.status == 200, answer
+        return answer.data["tokens"]["accessToken"]
+
+    def person(self, *roles, name="Ann Person"):
+        """A new account with these roles: (user, tokens)."""
+        email = f"p{uuid.uuid4().hex[:12]}@example.com"
+        answer = self.ask("POST", "/auth/signup/basic", {"email": email, "password": "correct horse 1", "name": name})
+        assert answer.status == 201, answer
+        user, tokens = answer.data["user"], answer.data["tokens"]
+        if roles:
+            given = self.ask("PUT", f"/auth/users/{user['id']}/roles", {"roles": list(roles)}, token=self.admin())
+            assert given.status == 200, given
+        return user, tokens
+
+    def nats(self, subject, body, status=None):
+        """Asks a subject with the operator's user: (error code or None, JSON or None)."""
+        done = subprocess.run(
+            ["nats", "--server", self.env["NATS_URL"], "req", subject, json.dumps(body) if isinstance(body, (dict, list)) else body,
+             "--timeout", "3s"],
+            capture_output=True, text=True, timeout=20)
+        text = done.stdout + done.stderr
+        code = None
+        data = None
+        for line in text.splitlines():
+            if line.startswith("Nats-Service-Error-Code:"):
+                code = int(line.split(":", 1)[1])
+            if line.startswith("{") or line.startswith("["):
+                data = json.loads(line)
+        if code is None and data is None:
+            code = text.strip()
+        return code, data
+
+    def pid(self, name):
+        with open(os.path.join(RUN, "pid", name)) as file:
+            return int(file.read())
+
+    def address(self, name):
+        with open(os.path.join(RUN, "addresses")) as file:
+            for line in file:
+                if line.split()[0] == name:
+                    host, port = line.split()[1].rsplit(":", 1)
+                    return host, int(port)
+        raise KeyError(name)
+
+
+def dev(*args, **kwargs):
+    return subprocess.run([os.path.join(ROOT, "dev"), *args], capture_output=True, text=True, timeout=600, **kwargs)
+
+
+def eventually(check, seconds=1.0, what=""):
+    """What must be so within a second: asks until it is."""
+    until = time.monotonic() + seconds
+    while True:
+        last = check()
+        if last:
+            return last
+        if time.monotonic() > until:
+            raise AssertionError(f"not so within {seconds} s: {what} (last: {last!r})")
+        time.sleep(0.02)
+
+
+class Case(unittest.TestCase):
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.system = System()
+
+    def ask(self, *args, **kwargs):
+        return self.system.ask(*args, **kwargs)
+
+    def refused(self, answer, status, field=None, rule=None):
+        """The failure envelope, whole."""
+        self.assertEqual(answer.status, status, answer)
+        body = answer.json
+        self.assertEqual(body["code"], "10001")
+        self.assertEqual(body["status"], status)
+        self.assertTrue(body["message"])
+        self.assertEqual(body["requestId"], answer.headers["X-Request-Id"])
+        if field:
+            self.assertIn((field, rule), [(e["field"], e["rule"]) for e in body["errors"]], answer)
+        if status in (429, 503):
+            self.assertRegex(answer.headers["Retry-After"], r"^\d+$")
+        return body
+
+    def good(self, answer, status=200):
+        self.assertEqual(answer.status, status, answer)
+        body = answer.json
+        self.assertEqual(body["code"], "10000")
+        self.assertEqual(body["status"], status)
+        self.assertTrue(body["message"])
+        return body["data"]
