@@ -31,7 +31,7 @@ dev_test() {
 # What Debian has no package for. Without Go 1.24 their tests are counted as skipped, in CI as failed.
 test_servers() {
     step "test servers (FerretDB, nats)"
-    if "$ROOT/tools/servers/build" ferretdb nats "$BIN" >"$ROOT/run/log/servers.log" 2>&1; then
+    if "$ROOT/tools/servers/build" -o "$BIN" ferretdb nats >"$ROOT/run/log/servers.log" 2>&1; then
         done_step
     else
         echo "not there"

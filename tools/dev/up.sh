@@ -77,7 +77,7 @@ dev_up() {
 }
 
 build_servers() {
-    "$ROOT/tools/servers/build" "$@" "$BIN" >"$ROOT/run/log/servers.log" 2>&1 || {
+    "$ROOT/tools/servers/build" -o "$BIN" "$@" >"$ROOT/run/log/servers.log" 2>&1 || {
         local status=$?
         echo failed
         tail -n 5 "$ROOT/run/log/servers.log" >&2
