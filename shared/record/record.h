@@ -41,9 +41,9 @@ struct field {
     bool required;  /* in: must be there */
     bool always;    /* out: written even when absent */
     bool sensitive; /* never in a log */
-    size_t min, max;            /* TEXT: characters; LIST: items; 0 = unbounded */
+    size_t min, max;            /* TEXT, ID: characters; LIST: items; JSON: bytes, max only; 0 = unbounded */
     double least, most;         /* INTEGER, NUMBER: both 0 = unbounded */
-    const char *pattern;        /* TEXT, items of LIST: PCRE2 (UTF, UCP), anchored as written; compiled once and kept */
+    const char *pattern;        /* TEXT, items of LIST: PCRE2 (UTF, UCP, $ at the end only), anchored as written; compiled once and kept */
     bool (*valid)(const char *text); /* TEXT: a further rule ... */
     const char *rule;           /* ... and its name in a violation: "email", "url" */
     const char *const *values;  /* ENUM: NULL-terminated */
@@ -57,14 +57,17 @@ struct field {
     { .name = (name_), .kind = (kind_), .offset = offsetof(type_, member_), ##__VA_ARGS__ }
 
 /*
- * Parses `text` (at most 1 MiB, 16 levels deep, no duplicate keys, valid UTF-8,
- * no NUL) and fills `out`. Every violation of every field is in ctx->error, one
- * per field and rule. Unknown fields are ignored. Text is normalised to NFC.
- * TEXT: control characters other than \n and \t are a violation of "pattern".
+ * Parses `text` (at most 1 MiB, else ERROR_TOO_LARGE; 16 levels deep, 100,000
+ * values, no duplicate keys, valid UTF-8, no NUL) and fills `out`. Every
+ * violation of every field is in ctx->error (the first 64), one per field and
+ * rule; a record in a list is "entries.3.title", an item of another list is its
+ * list ("tags"). Unknown fields are ignored, null counts as absent, and members
+ * of absent fields are left as they were. Text is normalised to NFC. TEXT:
+ * control characters other than \n and \t are a violation of "pattern".
  */
 bool record_parse(struct ctx *ctx, const char *text, size_t size, const struct field *fields, void *out);
 bool record_from_json(struct ctx *ctx, const json_t *object, const struct field *fields, void *out);
-/* Checks the rules on a struct that did not come from JSON (a query, a tag). */
+/* Checks the rules on a struct that did not come from JSON (a query, a tag). A 0 that is not required is absent; a required one is held to least and most. */
 bool record_check(struct ctx *ctx, const struct field *fields, const void *record);
 
 /* Appends `record` as a JSON object. */
@@ -72,7 +75,7 @@ void record_json(struct buf *out, const struct field *fields, const void *record
 
 /* BSON that lacks a field leaves it absent; a field of another type fails with ERROR_INTERNAL. Unknown ones are ignored. */
 bool record_from_bson(struct ctx *ctx, const bson_t *doc, const struct field *fields, void *out);
-/* Absent fields are not written. */
+/* Absent fields are not written, FLAG and ENUM always. */
 void record_to_bson(bson_t *doc, const struct field *fields, const void *record);
 
 /* JSON Schema (2020-12) of a table, for `tonearm contract` and docs. */
