@@ -54,6 +54,7 @@ struct jwt_expect {
     const char *typ, *issuer, *audience;
     int64_t now;    /* unix seconds */
     int64_t leeway; /* seconds: 5 */
+    bool expired_too; /* exp is not looked at: whose an old token was */
 };
 /*
  * ERROR_UNAUTHORIZED for whatever is wrong (the message says which check, in words safe to show);
