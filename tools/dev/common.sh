@@ -64,19 +64,21 @@ build_in() {
     }
 }
 
-programs="edge auth media notify"
+programs="gateway_plugin/tonearm-edge auth_service/tonearm-auth media_service/tonearm-media media_service/tonearm-probe
+    notification_service/tonearm-notify tools/tonearm tools/tonearm-supervise"
 
-# build_all: the binaries into run/bin, replaced only where they changed.
+# take_programs BUILD BIN: the binaries, replaced only where they changed.
+take_programs() {
+    mkdir -p "$2"
+    local file
+    for file in $programs; do
+        cmp -s "$1/$file" "$2/${file##*/}" || cp --remove-destination "$1/$file" "$2/${file##*/}"
+    done
+}
+
 build_all() {
     build_in "$BUILD" -Dbuildtype=debugoptimized
-    mkdir -p "$BIN"
-    local file
-    for file in gateway_plugin/tonearm-edge auth_service/tonearm-auth media_service/tonearm-media \
-        media_service/tonearm-probe notification_service/tonearm-notify tools/tonearm tools/tonearm-supervise; do
-        local name=${file##*/} built=$BUILD/$file
-        [ -f "$built" ] || built=$(find "$BUILD" -type f -name "$name" -perm -u+x | head -n 1)
-        cmp -s "$built" "$BIN/$name" || cp --remove-destination "$built" "$BIN/$name"
-    done
+    take_programs "$BUILD" "$ROOT/run/bin"
 }
 
 running() { # running NAME: its id, when it runs

@@ -100,6 +100,12 @@ e2e_on() {
     echo "   on the $store store"
     (
         export TONEARM_RUN=$ROOT/run/e2e-$store
+        # Once with the binaries as they are shipped, once with those that watch themselves.
+        if [ "$store" = embedded ] && [ -f "$ROOT/run/build-asan/build.ninja" ]; then
+            take_programs "$ROOT/run/build-asan" "$ROOT/run/bin-asan"
+            export TONEARM_BIN=$ROOT/run/bin-asan PATH=$ROOT/run/bin-asan:$ROOT/run/bin:$PATH
+            export ASAN_OPTIONS=detect_leaks=0:log_path=$TONEARM_RUN/log/asan UBSAN_OPTIONS=print_stacktrace=1:log_path=$TONEARM_RUN/log/ubsan
+        fi
         "$ROOT/dev" down --wipe >/dev/null
         "$ROOT/dev" up --detach --store "$store" >"$ROOT/run/log/e2e-$store-up.log" 2>&1 8>&- || {
             tail -n 20 "$ROOT/run/log/e2e-$store-up.log"
@@ -107,6 +113,12 @@ e2e_on() {
         }
         python3 "$ROOT/tests/run_e2e.py" --count "$results/e2e-$store" >"$ROOT/run/log/e2e-$store.log" 2>&1
     ) || status=1
+    if compgen -G "$ROOT/run/e2e-$store/log/*san.*" >/dev/null; then
+        head -n 40 "$ROOT/run/e2e-$store"/log/*san.*
+        echo "   a sanitizer spoke up"
+        echo "0 1 0" >"$results/e2e-$store-sanitizers"
+        status=1
+    fi
     TONEARM_RUN=$ROOT/run/e2e-$store "$ROOT/dev" down >/dev/null || status=1
     [ -f "$results/e2e-$store" ] || echo "0 1 0" >"$results/e2e-$store"
     [ $status -eq 0 ] || grep -E '^(FAIL|ERROR|Traceback|AssertionError|[A-Za-z]*Error)|^  File .*tests/' "$ROOT/run/log/e2e-$store.log" | tail -n 60

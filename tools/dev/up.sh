@@ -38,7 +38,7 @@ dev_up() {
     fi
     install up
     step "building"
-    build_all
+    [ -n "${TONEARM_BIN:-}" ] || build_all
     if [ "$store" = mongodb ]; then
         build_servers ferretdb
     fi
