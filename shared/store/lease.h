@@ -9,6 +9,7 @@ struct lease {
     int64_t ttl_ms;
     int64_t fencing; /* grows with every change of holder; 0 = not held */
     int64_t until_ms; /* on clock_ms(): this process may act as holder until then */
+    int64_t seen_version, seen_ms; /* lease_hold's: how long another holder has not renewed it */
 };
 
 extern const struct collection lease_collection; /* give it to store_open() */
