@@ -18,7 +18,7 @@ struct bus_options {
     const char *instance; /* id of this replica */
     const char *creds_file, *ca_file; /* NULL = none */
     size_t queue;       /* messages that wait for the sender: 4,096 */
-    void (*connected)(void *self);    /* after each (re)connect, on libnats' thread; may be NULL */
+    void (*connected)(void *self);    /* after each (re)connect, on the sender's thread: must not block; may be NULL */
     void *self;
 };
 
@@ -29,12 +29,15 @@ bool bus_up(const struct bus *bus);
 void bus_close(struct bus *bus, int timeout_ms);
 const char *bus_instance(const struct bus *bus);
 
-/* A reply. `status` 200, or the code of a service error, 503 for no responders or an outage, 504 for a timeout. Data is valid during the call. */
+/*
+ * A reply. `status` 200, or the code of a service error, 503 for no responders or an outage, 504 for a timeout.
+ * Data is valid during the call; for any status but 200 it is the error's text.
+ */
 typedef void bus_reply_fn(void *self, int status, const char *data, size_t size);
 
 /*
  * Asks and returns at once; any thread, never blocks. `reply` is called exactly
- * once, on a libnats or the sender's thread (so it hands on), unless false is
+ * once, on a thread of the bus (so it hands on, and does not block), unless false is
  * returned: then nothing was sent. Requests carry request id, trace and deadline in headers.
  */
 bool bus_ask(struct ctx *ctx, struct bus *bus, const char *subject, const char *data, size_t size, int64_t timeout_ms,

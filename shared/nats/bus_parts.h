@@ -1,0 +1,159 @@
+#pragma once
+/*
+ * What the files of this folder share of the bus; nobody else includes it.
+ *
+ * The sender's thread alone opens and closes the connection and writes to it
+ * (libnats' own reconnecting is off: it keeps and later sends what nobody waits
+ * for any more, gives up after two refusals of a password, and holds its lock
+ * while it connects). Callbacks of messages come on libnats' delivery thread.
+ */
+#include "nats/bus.h"
+
+#include <nats/nats.h>
+#include <pthread.h>
+
+/* A message on its way to the sender. */
+struct outgoing {
+    struct outgoing *next;
+    natsMsg *msg;
+    uint64_t ask; /* 0 = nobody waits for an answer */
+    size_t size;
+};
+
+/* On libnats' delivery thread; the message is freed after the call unless `true` says that it was taken. */
+typedef bool bus_arrival_fn(void *self, natsMsg *msg);
+
+/* A subscription that outlives connections. */
+struct listening {
+    struct listening *next;
+    struct bus *bus;
+    char *subject;
+    char *queue; /* group; NULL = none */
+    bus_arrival_fn *arrival;
+    void *self;
+    bool wanted;
+    bool open;     /* libnats may still call arrived() */
+    bool busy;     /* the sender is just about it */
+    bool draining;
+    natsSubscription *sub; /* the sender's */
+};
+
+/* Called by the sender's thread when the connection came up; must not block. */
+struct watcher {
+    struct watcher *next;
+    void (*connected)(void *self);
+    void *self;
+};
+
+/* An answer with its headers; `msg` is NULL when none came (an outage, a timeout) and dies after the call. */
+typedef void bus_answer_fn(void *self, int status, natsMsg *msg);
+
+struct ask {
+    uint64_t token; /* 0 = free */
+    int64_t until_ms;
+    bus_reply_fn *reply; /* one of the two */
+    bus_answer_fn *answer;
+    void *self;
+    uint32_t next_free;
+};
+
+enum { ASKS = 8192 };
+
+struct asks {
+    pthread_mutex_t mutex;
+    pthread_cond_t some;
+    struct ask slots[ASKS];
+    uint64_t generation;
+    uint32_t first_free; /* ASKS = none */
+    size_t count;
+    bool stopping;
+    bool started;
+    pthread_t sweeper;
+};
+
+struct bus {
+    struct arena arena;
+    const char *servers[16], *user, *url_password, *name, *instance, *ca_file, *creds_file, *inbox;
+    size_t server_count;
+    bool tls;
+    struct secret password;
+    bool has_password;
+    size_t room;
+    void (*connected)(void *self);
+    void *self;
+
+    pthread_mutex_t mutex; /* what follows, but for `nc` */
+    pthread_cond_t work;   /* for the sender */
+    pthread_cond_t quiet;  /* for those who wait until something is done */
+    struct outgoing *first, **last;
+    size_t waiting, waiting_bytes;
+    struct listening *listenings;
+    struct watcher *watchers;
+    bool changed;    /* a listening is new, or no longer wanted */
+    bool lost;       /* libnats says that the connection is gone */
+    bool stopping;
+    int64_t stop_ms; /* on clock_ms(): flush until then */
+    size_t callbacks; /* that libnats may still make */
+    bool up;          /* read without the lock */
+    bool started;
+
+    natsConnection *nc; /* the sender's */
+    char complaint[128];
+    int64_t complained_ms;
+    pthread_t sender;
+    struct asks asks;
+};
+
+/* bus.c */
+struct listening *bus_subscribe(struct bus *bus, const char *subject, const char *queue, bus_arrival_fn *arrival, void *self);
+/* Lets what has arrived be handled, then ends it. After true no call is made any more; false: not within timeout_ms, then `self` must live as long as the bus. */
+bool bus_unsubscribe(struct bus *bus, struct listening *listening, int64_t timeout_ms);
+/* For the life of the bus. */
+void bus_watch(struct bus *bus, void (*connected)(void *self), void *self);
+void cond_init(pthread_cond_t *cond);
+/* false when clock_ms() has reached `until_ms`. */
+bool cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t until_ms);
+
+/* bus_link.c: on the sender's thread */
+bool link_open(struct bus *bus);
+void link_close(struct bus *bus);
+void link_apply(struct bus *bus);
+
+/* bus_sender.c */
+bool sender_start(struct ctx *ctx, struct bus *bus);
+void sender_stop(struct bus *bus, int64_t timeout_ms);
+/* Takes `msg` in any case. false: the queue is full or the connection is away. */
+bool sender_push(struct bus *bus, natsMsg *msg, uint64_t ask);
+
+/* bus_calls.c */
+bool asks_start(struct ctx *ctx, struct asks *asks);
+void asks_stop(struct asks *asks);
+void asks_fail(struct asks *asks, int status);
+bool asks_pending(struct asks *asks, uint64_t token);
+bus_arrival_fn answer_arrived;
+
+/* A message to be; strings are copied into it. */
+struct bus_message {
+    const char *subject;
+    const char *data;
+    size_t size;
+    const struct pair *headers; /* besides request id, trace and deadline; ends with {0}; NULL = none */
+};
+bool bus_ask_message(struct ctx *ctx, struct bus *bus, const struct bus_message *message, int64_t timeout_ms,
+                     bus_answer_fn *answer, void *self);
+
+/* What came back, in ctx->arena. */
+struct answer {
+    int status;
+    const char *text; /* of an error, "" otherwise */
+    const char *data;
+    size_t size;
+    const char *subject;   /* Nats-Subject and Nats-Sequence of a message read from a stream */
+    uint64_t sequence;
+};
+/* Asks and waits, at most until the deadline; false for an outage or a timeout only. */
+bool bus_request(struct ctx *ctx, struct bus *bus, const struct bus_message *message, int64_t timeout_ms,
+                 struct answer *out);
+bool bus_publish_message(struct ctx *ctx, struct bus *bus, const struct bus_message *message, const char *reply);
+
+const char *msg_header(natsMsg *msg, const char *name); /* NULL: none */

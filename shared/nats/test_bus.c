@@ -1,0 +1,330 @@
+#include "base/clock.h"
+#include "base/text.h"
+#include "contract/messages.h"
+#include "nats/bus.h"
+#include "nats/nats_fixture.h"
+
+#include <criterion/criterion.h>
+#include <nats/nats.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct nats_server server;
+static struct bus *bus;
+static struct ctx ctx;
+
+/* A service of the plainest kind, on a connection of its own. */
+static natsConnection *peer;
+static int heard; /* messages that reached it */
+
+static void respond_to(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void *closure)
+{
+    (void)sub;
+    (void)closure;
+    __atomic_add_fetch(&heard, 1, __ATOMIC_SEQ_CST);
+    const char *subject = natsMsg_GetSubject(msg), *value = NULL;
+    natsMsg *out = NULL;
+    natsMsg_Create(&out, natsMsg_GetReply(msg) ? natsMsg_GetReply(msg) : "nobody", NULL, natsMsg_GetData(msg), natsMsg_GetDataLength(msg));
+    if (text_equal(subject, "test.refuse")) {
+        natsMsgHeader_Set(out, "Nats-Service-Error-Code", "403");
+        natsMsgHeader_Set(out, "Nats-Service-Error", "not you");
+    }
+    if (text_equal(subject, "test.headers")) {
+        natsMsg_Destroy(out);
+        char text[256] = "";
+        static const char *const names[] = { "x-request-id", "traceparent", "tonearm-deadline" };
+        for (size_t i = 0; i < 3; i++)
+            if (natsMsgHeader_Get(msg, names[i], &value) == NATS_OK)
+                snprintf(text + strlen(text), sizeof text - strlen(text), "%s ", value);
+        natsMsg_Create(&out, natsMsg_GetReply(msg), NULL, text, (int)strlen(text));
+    }
+    if (!text_equal(subject, "test.silent"))
+        natsConnection_PublishMsg(nc, out);
+    natsMsg_Destroy(out);
+    natsMsg_Destroy(msg);
+}
+
+static void peer_start(void)
+{
+    static natsSubscription *sub;
+    natsOptions *options = NULL;
+    natsOptions_Create(&options);
+    natsOptions_SetURL(options, server.url);
+    natsOptions_SetReconnectWait(options, 20);
+    natsOptions_SetMaxReconnect(options, -1);
+    natsOptions_SetPingInterval(options, 500);
+    natsOptions_SetSendAsap(options, true);
+    cr_assert_eq(natsConnection_Connect(&peer, options), NATS_OK);
+    cr_assert_eq(natsConnection_Subscribe(&sub, peer, "test.>", respond_to, NULL), NATS_OK);
+    natsConnection_Flush(peer);
+    natsOptions_Destroy(options);
+}
+
+static bool up(void *self)
+{
+    return bus_up(self);
+}
+
+static bool down(void *self)
+{
+    return !bus_up(self);
+}
+
+static void start(size_t queue)
+{
+    nats_server_create(&server, NULL);
+    peer_start();
+    struct bus_options options = { .url = server.url, .name = "test", .queue = queue };
+    bus = bus_open(&ctx, &options);
+    cr_assert_not_null(bus);
+    cr_assert(eventually(3000, up, bus));
+}
+
+static void finish(void)
+{
+    bus_close(bus, 500);
+    natsConnection_Close(peer);
+    nats_server_destroy(&server);
+    ctx_finish(&ctx);
+}
+
+struct heard_reply {
+    int calls, status;
+    char text[256];
+};
+
+static void keep_reply(void *self, int status, const char *data, size_t size)
+{
+    struct heard_reply *kept = self;
+    snprintf(kept->text, sizeof kept->text, "%.*s", (int)size, data);
+    kept->status = status;
+    __atomic_add_fetch(&kept->calls, 1, __ATOMIC_SEQ_CST);
+}
+
+static bool replied(void *self)
+{
+    return __atomic_load_n(&((struct heard_reply *)self)->calls, __ATOMIC_SEQ_CST) > 0;
+}
+
+static void expect_reply(const char *subject, int64_t timeout_ms, int status, const char *text)
+{
+    struct heard_reply kept = { 0 };
+    cr_assert(bus_ask(&ctx, bus, subject, "hello", 5, timeout_ms, keep_reply, &kept));
+    cr_expect(eventually((int)timeout_ms + 500, replied, &kept), "%s: no reply", subject);
+    cr_expect_eq(kept.status, status, "%s: %d", subject, kept.status);
+    if (text)
+        cr_expect_str_eq(kept.text, text);
+    sleep_ms(50);
+    cr_expect_eq(kept.calls, 1, "%s: %d replies", subject, kept.calls);
+}
+
+Test(bus, tells_each_kind_of_reply_once)
+{
+    start(0);
+    expect_reply("test.echo", 1000, 200, "hello");
+    expect_reply("test.refuse", 1000, 403, "not you");
+    expect_reply("nobody.there", 1000, 503, NULL);
+    int64_t begin = clock_ms();
+    expect_reply("test.silent", 300, 504, NULL);
+    cr_expect_geq(clock_ms() - begin, 300);
+    cr_expect_lt(clock_ms() - begin, 500);
+    finish();
+}
+
+Test(bus, carries_request_id_trace_and_deadline)
+{
+    start(0);
+    ctx.request_id = "r-17";
+    ctx.traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    struct heard_reply kept = { 0 };
+    int64_t before = clock_now_ms();
+    cr_assert(bus_ask(&ctx, bus, "test.headers", "", 0, 1000, keep_reply, &kept));
+    cr_assert(eventually(1000, replied, &kept));
+    char id[64], trace[64];
+    long long deadline = 0;
+    cr_assert_eq(sscanf(kept.text, "%63s %63s %lld", id, trace, &deadline), 3, "%s", kept.text);
+    cr_expect_str_eq(id, "r-17");
+    cr_expect_str_eq(trace, ctx.traceparent);
+    cr_expect(deadline >= before + 1000 && deadline <= clock_now_ms() + 1000);
+    finish();
+}
+
+Test(bus, call_fills_a_record_or_says_why_not)
+{
+    start(0);
+    struct by_id in = { .id = "5f0000000000000000000001" }, out = { 0 };
+    cr_expect(bus_call(&ctx, bus, "test.echo", by_id_fields, &in, by_id_fields, &out));
+    cr_expect_str_eq(out.id, in.id);
+    cr_expect_not(bus_call(&ctx, bus, "test.refuse", by_id_fields, &in, by_id_fields, &out));
+    cr_expect_eq(ctx.error->code, ERROR_FORBIDDEN);
+    cr_expect_str_eq(ctx.error->message, "not you");
+    cr_expect_not(bus_call(&ctx, bus, "nobody.there", by_id_fields, &in, by_id_fields, &out));
+    cr_expect_eq(ctx.error->code, ERROR_UNAVAILABLE);
+    int64_t begin = clock_ms();
+    ctx.deadline_ms = begin + 200;
+    cr_expect_not(bus_call(&ctx, bus, "test.silent", by_id_fields, &in, by_id_fields, &out));
+    cr_expect_eq(ctx.error->code, ERROR_UNAVAILABLE);
+    cr_expect_lt(clock_ms() - begin, 300);
+    finish();
+}
+
+static void *ask_many(void *self)
+{
+    int *good = self;
+    for (int i = 0; i < 300; i++) {
+        struct ctx mine = { 0 };
+        struct by_id in = { .id = "5f0000000000000000000001" }, out = { 0 };
+        *good += bus_call(&mine, bus, "test.echo", by_id_fields, &in, by_id_fields, &out);
+        ctx_finish(&mine);
+    }
+    return NULL;
+}
+
+Test(bus, many_threads_ask_at_once)
+{
+    start(0);
+    pthread_t threads[8];
+    int good[8] = { 0 }, sum = 0;
+    for (int i = 0; i < 8; i++)
+        pthread_create(&threads[i], NULL, ask_many, &good[i]);
+    for (int i = 0; i < 8; i++) {
+        pthread_join(threads[i], NULL);
+        sum += good[i];
+    }
+    cr_expect_eq(sum, 8 * 300);
+    finish();
+}
+
+Test(bus, abandoned_asks_of_an_outage_are_never_delivered)
+{
+    start(0);
+    expect_reply("test.echo", 1000, 200, "hello");
+    nats_server_signal(&server, SIGTERM);
+    cr_assert(eventually(1000, down, bus));
+    int before = heard;
+    int64_t begin = clock_ms();
+    struct heard_reply kept = { 0 };
+    for (int i = 0; i < 1000; i++) {
+        struct ctx mine = { 0 };
+        cr_expect_not(bus_ask(&mine, bus, "test.echo", "late", 4, 500, keep_reply, &kept));
+        cr_expect_eq(mine.error->code, ERROR_UNAVAILABLE);
+        ctx_finish(&mine);
+    }
+    cr_expect_lt(clock_ms() - begin, 200, "an outage is told at once");
+    nats_server_start(&server);
+    cr_assert(eventually(3000, up, bus));
+    natsConnection_FlushTimeout(peer, 3000);
+    sleep_ms(300);
+    cr_expect_eq(heard, before, "%d came after the outage", heard - before);
+    cr_expect_eq(kept.calls, 0);
+    expect_reply("test.echo", 1000, 200, "hello");
+    finish();
+}
+
+static void count_message(void *self, const char *subject, const char *data, size_t size)
+{
+    (void)subject;
+    (void)data;
+    (void)size;
+    __atomic_add_fetch((int *)self, 1, __ATOMIC_SEQ_CST);
+}
+
+static bool counted(void *self)
+{
+    struct ctx mine = { 0 };
+    bus_publish(&mine, bus, "news.today", "x", 1);
+    ctx_finish(&mine);
+    return __atomic_load_n((int *)self, __ATOMIC_SEQ_CST) > 0;
+}
+
+Test(bus, listens_again_after_its_server_was_killed_three_times)
+{
+    start(0);
+    int count = 0;
+    cr_assert(bus_listen(&ctx, bus, "news.*", count_message, &count));
+    for (int round = 0; round < 3; round++) {
+        __atomic_store_n(&count, 0, __ATOMIC_SEQ_CST);
+        cr_expect(eventually(1000, counted, &count), "round %d", round);
+        nats_server_signal(&server, SIGKILL);
+        cr_assert(eventually(1000, down, bus));
+        nats_server_start(&server);
+        cr_assert(eventually(3000, up, bus));
+    }
+    cr_expect(eventually(1000, counted, &count));
+    finish();
+}
+
+Test(bus, a_frozen_server_costs_two_seconds_at_most_and_is_found_out)
+{
+    start(0);
+    nats_server_signal(&server, SIGSTOP);
+    int64_t begin = clock_ms();
+    struct by_id in = { .id = "5f0000000000000000000001" }, out = { 0 };
+    cr_expect_not(bus_call(&ctx, bus, "test.echo", by_id_fields, &in, by_id_fields, &out));
+    cr_expect_eq(ctx.error->code, ERROR_UNAVAILABLE);
+    cr_expect_leq(clock_ms() - begin, 2100);
+    cr_assert(eventually(7000, down, bus));
+    begin = clock_ms();
+    cr_expect_not(bus_call(&ctx, bus, "test.echo", by_id_fields, &in, by_id_fields, &out));
+    cr_expect_leq(clock_ms() - begin, 20);
+    nats_server_signal(&server, SIGCONT);
+    cr_assert(eventually(4000, up, bus));
+    natsConnection_FlushTimeout(peer, 3000);
+    expect_reply("test.echo", 1000, 200, "hello");
+    finish();
+}
+
+Test(bus, a_full_queue_refuses_at_once_and_each_ask_is_answered_once)
+{
+    enum { MOST = 4000 };
+    static struct heard_reply kept[MOST];
+    static char big[64 << 10];
+    start(64);
+    nats_server_signal(&server, SIGSTOP);
+    int refused = 0, taken = 0;
+    int64_t slowest = 0;
+    for (; taken < MOST && refused < 100;) {
+        struct ctx mine = { 0 };
+        int64_t begin = clock_ms();
+        if (bus_ask(&mine, bus, "test.echo", big, sizeof big, 1500, keep_reply, &kept[taken]))
+            taken++;
+        else
+            refused++;
+        int64_t took = clock_ms() - begin;
+        slowest = took > slowest ? took : slowest;
+        ctx_finish(&mine);
+    }
+    cr_expect_eq(refused, 100);
+    cr_expect_lt(slowest, 100, "%d ms", (int)slowest);
+    sleep_ms(2200);
+    for (int i = 0; i < taken; i++)
+        cr_expect_eq(kept[i].calls, 1, "ask %d of %d: %d", i, taken, kept[i].calls);
+    nats_server_signal(&server, SIGCONT);
+    cr_assert(eventually(6000, up, bus));
+    finish();
+}
+
+Test(bus, closing_answers_what_is_open)
+{
+    start(0);
+    struct heard_reply kept = { 0 };
+    cr_assert(bus_ask(&ctx, bus, "test.silent", "", 0, 5000, keep_reply, &kept));
+    bus_close(bus, 500);
+    cr_expect_eq(kept.calls, 1);
+    cr_expect_eq(kept.status, 503);
+    bus = NULL;
+    finish();
+}
+
+Test(bus, refuses_addresses_that_it_cannot_use)
+{
+    static const char *const bad[] = { "", "http://127.0.0.1", "nats://", "nats://u:p@", "nats://a b", "tls://a:1,nats://b:1" };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct bus_options options = { .url = bad[i], .name = "test" };
+        cr_expect_null(bus_open(&ctx, &options), "%s", bad[i]);
+        cr_expect(ctx.error && ctx.error->code == ERROR_INVALID);
+        ctx_finish(&ctx);
+    }
+}
