@@ -1,0 +1,10 @@
+#pragma once
+#include "http/route.h"
+#include "key/key_ring.h"
+
+/* What the routes and subjects of keys are mounted with. */
+struct key_service {
+    struct key_ring *ring;
+};
+
+extern const struct route key_routes[];

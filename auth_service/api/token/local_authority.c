@@ -1,0 +1,208 @@
+#include "token/local_authority.h"
+
+#include "base/clock.h"
+#include "base/lru.h"
+#include "crypto/digest.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct local_authority {
+    struct local_authority_options options;
+    pthread_mutex_t lock;
+    struct lru *known; /* hash of a token -> struct caller in one block */
+};
+
+static size_t text_size(const char *text)
+{
+    return text ? strlen(text) + 1 : 0;
+}
+
+static size_t role_count(const struct caller *caller)
+{
+    size_t count = 0;
+    while (caller->roles[count])
+        count++;
+    return count;
+}
+
+static size_t caller_size(const struct caller *caller)
+{
+    size_t size = sizeof *caller + (role_count(caller) + 1) * sizeof(char *);
+    for (const char *const *role = caller->roles; *role; role++)
+        size += text_size(*role);
+    return size + text_size(caller->user_id) + text_size(caller->name) + text_size(caller->email) +
+           text_size(caller->picture) + text_size(caller->session_id);
+}
+
+static const char *pack_text(char **at, const char *text)
+{
+    if (!text)
+        return NULL;
+    char *packed = *at;
+    *at += text_size(text);
+    return memcpy(packed, text, text_size(text));
+}
+
+/* `room` has caller_size(caller) bytes. */
+static struct caller *pack(void *room, const struct caller *caller)
+{
+    struct caller *packed = room;
+    const char **roles = (const char **)(packed + 1);
+    size_t count = role_count(caller);
+    char *at = (char *)(roles + count + 1);
+    *packed = *caller;
+    packed->roles = roles;
+    for (size_t i = 0; i < count; i++)
+        roles[i] = pack_text(&at, caller->roles[i]);
+    roles[count] = NULL;
+    packed->user_id = pack_text(&at, caller->user_id);
+    packed->name = pack_text(&at, caller->name);
+    packed->email = pack_text(&at, caller->email);
+    packed->picture = pack_text(&at, caller->picture);
+    packed->session_id = pack_text(&at, caller->session_id);
+    return packed;
+}
+
+struct local_authority *local_authority_create(const struct local_authority_options *options)
+{
+    struct local_authority *local = calloc(1, sizeof *local);
+    if (!local)
+        abort();
+    local->options = *options;
+    local->known = lru_create(options->capacity, free);
+    pthread_mutex_init(&local->lock, NULL);
+    return local;
+}
+
+void local_authority_destroy(struct local_authority *local)
+{
+    if (!local)
+        return;
+    lru_destroy(local->known);
+    pthread_mutex_destroy(&local->lock);
+    free(local);
+}
+
+/* The feed tells what has ended, or been changed since, of what is remembered (or about to be). */
+static bool is_stale(const struct local_authority *local, const struct caller *caller)
+{
+    struct feed *feed = local->options.feed;
+    return caller->expires_at <= clock_now_ms() || feed_revoked(feed, REVOKED_SESSION, caller->session_id, 0) ||
+           feed_revoked(feed, CHANGED_USER, caller->user_id, caller->user_version);
+}
+
+static struct caller *recall(struct ctx *ctx, struct local_authority *local, const char *key)
+{
+    if (!feed_whole(local->options.feed))
+        return NULL;
+    struct caller *found = NULL;
+    pthread_mutex_lock(&local->lock);
+    const struct caller *known = lru_get(local->known, key);
+    if (known && is_stale(local, known))
+        lru_drop(local->known, key);
+    else if (known)
+        found = pack(arena_alloc(&ctx->arena, caller_size(known)), known);
+    pthread_mutex_unlock(&local->lock);
+    return found;
+}
+
+static void remember(struct local_authority *local, const char *key, const struct caller *caller)
+{
+    if (is_stale(local, caller))
+        return;
+    void *room = malloc(caller_size(caller));
+    if (!room)
+        abort();
+    pthread_mutex_lock(&local->lock);
+    lru_put(local->known, key, pack(room, caller), clock_ms() + caller->expires_at - clock_now_ms());
+    pthread_mutex_unlock(&local->lock);
+}
+
+static const char *const *role_codes(struct ctx *ctx, const struct list *refs)
+{
+    const struct role_ref *items = refs->items;
+    const char **codes = arena_array(&ctx->arena, const char *, refs->count + 1);
+    for (size_t i = 0; i < refs->count; i++)
+        codes[i] = items[i].code;
+    return codes;
+}
+
+/* What is not there any more is an answer about the person: the session has ended. An outage is not. */
+static void *ended(struct ctx *ctx)
+{
+    return ctx_forgive(ctx, ERROR_NOT_FOUND) ? ctx_fail(ctx, ERROR_UNAUTHORIZED, "the session has ended") : NULL;
+}
+
+static struct caller *caller_of(struct ctx *ctx, const struct local_authority *local, const struct jwt_claims *claims)
+{
+    struct session *session = session_get(ctx, local->options.sessions, claims->session);
+    if (!session)
+        return ended(ctx);
+    struct user *user = user_get(ctx, local->options.users, claims->subject);
+    if (!user)
+        return ended(ctx);
+    struct list refs;
+    if (!session_holds(ctx, session, user) || !roles_refs(ctx, local->options.users->roles, &user->roles, &refs))
+        return NULL;
+    struct caller *caller = arena_new(&ctx->arena, struct caller);
+    *caller = (struct caller){
+        .user_id = user->doc.id,
+        .name = user->name,
+        .email = user->email,
+        .picture = user->picture,
+        .session_id = session->doc.id,
+        .roles = role_codes(ctx, &refs),
+        .user_version = user->user_version,
+        .expires_at = claims->expires * 1000,
+    };
+    return caller;
+}
+
+static struct caller *token(struct ctx *ctx, void *self, const char *access_token)
+{
+    struct local_authority *local = self;
+    const char *key = sha256_hex(&ctx->arena, access_token, strlen(access_token));
+    struct caller *caller = recall(ctx, local, key);
+    if (caller)
+        return caller;
+    struct jwt_claims claims;
+    if (!token_check(ctx, local->options.tokens, access_token, false, &claims))
+        return NULL;
+    caller = caller_of(ctx, local, &claims);
+    if (caller)
+        remember(local, key, caller);
+    return caller;
+}
+
+static bool is_among(const char *code, const char *const *codes)
+{
+    for (; *codes; codes++)
+        if (strcmp(*codes, code) == 0)
+            return true;
+    return false;
+}
+
+/* The caller was read from the store, or remembered under the feed's watch: the roles are those of now. */
+static bool role(struct ctx *ctx, void *self, const struct caller *caller, const char *const *any_of)
+{
+    (void)self;
+    if (is_among(ROLE_ADMIN, caller->roles))
+        return true;
+    for (; *any_of; any_of++)
+        if (is_among(*any_of, caller->roles))
+            return true;
+    return ctx_fail(ctx, ERROR_FORBIDDEN, "this needs another role");
+}
+
+static struct api_key *key(struct ctx *ctx, void *self, const char *text)
+{
+    const struct local_authority *local = self;
+    return apikey_check(ctx, local->options.apikeys, text);
+}
+
+struct authority local_authority(struct local_authority *local)
+{
+    return (struct authority){ .self = local, .token = token, .role = role, .key = key };
+}

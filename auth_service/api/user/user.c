@@ -1,0 +1,153 @@
+#include "user/user.h"
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "revocation/announcer.h"
+#include "user/user_store.h"
+
+enum { EDIT_TRIES = 16 };
+
+const struct field new_user_fields[] = {
+    FIELD("email", TEXT, struct new_user, email, .required = true, .max = USER_EMAIL_MAX, .valid = is_email,
+          .rule = "email", .sensitive = true),
+    FIELD("password", TEXT, struct new_user, password, .required = true, .min = USER_PASSWORD_MIN,
+          .max = USER_PASSWORD_MAX, .sensitive = true),
+    FIELD("name", TEXT, struct new_user, name, .required = true, .min = USER_NAME_MIN, .max = USER_NAME_MAX,
+          .pattern = "\\S"),
+    FIELD("profilePicUrl", TEXT, struct new_user, picture, .max = USER_PICTURE_MAX, .valid = is_http_url,
+          .rule = "url"),
+    { 0 },
+};
+
+static bool first_roles(struct ctx *ctx, const struct users *users, const struct list *codes, struct list *out)
+{
+    const char *const listener[] = { ROLE_LISTENER };
+    struct list default_codes = { .items = (void *)listener, .count = 1 };
+    return roles_ids(ctx, users->roles, codes->count ? codes : &default_codes, out);
+}
+
+/* Asked before the hash is made: a taken address costs no CPU. The unique index decides. */
+static bool address_is_free(struct ctx *ctx, const struct users *users, const char *email)
+{
+    if (user_store_find(ctx, users->store, email))
+        return ctx_fail(ctx, ERROR_CONFLICT, "this address has an account already");
+    return ctx_forgive(ctx, ERROR_NOT_FOUND);
+}
+
+static bool insert(struct ctx *ctx, const struct users *users, struct user *user)
+{
+    if (user_store_insert(ctx, users->store, user))
+        return true;
+    if (ctx_forgive(ctx, ERROR_CONFLICT))
+        ctx_fail(ctx, ERROR_CONFLICT, "this address has an account already");
+    return false;
+}
+
+struct user *user_create(struct ctx *ctx, const struct users *users, const struct new_user *in)
+{
+    struct user *user = arena_new(&ctx->arena, struct user);
+    int64_t now = clock_now_ms();
+    *user = (struct user){
+        .doc.id = id_new(&ctx->arena),
+        .email = in->email,
+        .email_key = email_key(&ctx->arena, in->email),
+        .name = in->name,
+        .picture = in->picture,
+        .locale = in->locale,
+        .user_version = 1,
+        .epoch = 1,
+        .created_at = now,
+        .changed_at = now,
+    };
+    if (!first_roles(ctx, users, &in->roles, &user->roles) || !address_is_free(ctx, users, in->email))
+        return NULL;
+    if (in->password && !(user->password = password_hash(ctx, in->password, users->cost)))
+        return NULL;
+    return insert(ctx, users, user) ? user : NULL;
+}
+
+struct user *user_get(struct ctx *ctx, const struct users *users, const char *id)
+{
+    return user_store_get(ctx, users->store, id);
+}
+
+struct user *user_find(struct ctx *ctx, const struct users *users, const char *email)
+{
+    return user_store_find(ctx, users->store, email);
+}
+
+static struct user *edit_once(struct ctx *ctx, const struct users *users, const char *id, user_edit_fn *edit,
+                              const void *with)
+{
+    struct user *user = user_store_get(ctx, users->store, id);
+    if (!user || !edit(ctx, user, with))
+        return NULL;
+    user->user_version++;
+    user->changed_at = user->announce = clock_now_ms();
+    return user;
+}
+
+struct user *user_edit(struct ctx *ctx, const struct users *users, const char *id, user_edit_fn *edit, const void *with)
+{
+    for (int tries = 0; tries < EDIT_TRIES; tries++) {
+        struct user *user = edit_once(ctx, users, id, edit, with);
+        if (!user)
+            return NULL;
+        if (user_store_change(ctx, users->store, user)) {
+            announce(ctx, users->announcer, &user_announced, user->doc.id, user->user_version);
+            return user;
+        }
+        if (!ctx_forgive(ctx, ERROR_CONFLICT))
+            return NULL;
+    }
+    return ctx_fail(ctx, ERROR_UNAVAILABLE, "too many changes at once");
+}
+
+static bool set_roles(struct ctx *ctx, struct user *user, const void *with)
+{
+    (void)ctx;
+    user->roles = *(const struct list *)with;
+    return true;
+}
+
+struct user *user_set_roles(struct ctx *ctx, const struct users *users, const char *id, const struct list *codes)
+{
+    struct list ids;
+    if (!roles_ids(ctx, users->roles, codes, &ids))
+        return NULL;
+    return user_edit(ctx, users, id, set_roles, &ids);
+}
+
+static bool next_epoch(struct ctx *ctx, struct user *user, const void *with)
+{
+    (void)ctx;
+    (void)with;
+    user->epoch++;
+    user->spared = NULL;
+    return true;
+}
+
+static bool set_status(struct ctx *ctx, struct user *user, const void *with)
+{
+    user->status = *(const enum user_status *)with;
+    return user->status == USER_SUSPENDED ? next_epoch(ctx, user, NULL) : true;
+}
+
+struct user *user_set_status(struct ctx *ctx, const struct users *users, const char *id, enum user_status status)
+{
+    return user_edit(ctx, users, id, set_status, &status);
+}
+
+struct user *user_end_sessions(struct ctx *ctx, const struct users *users, const char *id)
+{
+    return user_edit(ctx, users, id, next_epoch, NULL);
+}
+
+void user_rehash(struct ctx *ctx, const struct users *users, struct user *user, const char *password)
+{
+    struct error *pending = ctx->error;
+    user->password = password_hash(ctx, password, users->cost);
+    if (user->password)
+        user_store_rehash(ctx, users->store, user);
+    ctx->error = pending; /* the old hash still stands, and is rewritten next time */
+}
