@@ -17,12 +17,18 @@ struct subject {
     bool on_delivery; /* never blocks: answered on the delivery thread */
 };
 
+struct subject_mount {
+    const struct subject *subjects; /* ends with {0} */
+    const void *service;            /* req->service */
+};
+
 struct service_options {
     const char *name;        /* "auth" */
     const char *version;     /* semver */
     const char *description;
     const struct subject *subjects; /* ends with {0} */
     const void *service;     /* req->service */
+    const struct subject_mount *mounts; /* further tables, each with a service of its own; ends with {0}; NULL = none */
     const struct pair *metadata; /* ends with {0}: {"http", "127.0.0.1:8010"} */
     struct workers *workers;
     struct metrics *metrics;
