@@ -20,8 +20,8 @@ void *arena_alloc(struct arena *arena, size_t size);
 char *arena_strdup(struct arena *arena, const char *text);
 /* Copies `size` bytes and ends them with a NUL that is not counted. */
 char *arena_memdup(struct arena *arena, const void *data, size_t size);
-char *arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
-char *arena_vprintf(struct arena *arena, const char *format, va_list args);
+char *arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3), nonnull(1, 2)));
+char *arena_vprintf(struct arena *arena, const char *format, va_list args) __attribute__((nonnull(1, 2)));
 /* Frees all that was allocated; the arena may be used again. */
 void arena_free(struct arena *arena);
 

@@ -14,6 +14,6 @@ struct buf {
 void buf_add(struct buf *buf, const void *data, size_t size);
 void buf_text(struct buf *buf, const char *text);
 void buf_char(struct buf *buf, char c);
-void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3), nonnull(1, 2)));
 /* `text` as a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD. NULL is written as null. */
 void buf_json(struct buf *buf, const char *text);
