@@ -1,0 +1,127 @@
+# Loads, and what is known about them afterwards. Sourced by tools/dev/bench.sh; $B is the folder of the bench.
+# One measurement is a line in $B/results/ROW.SIDE:
+#   rate p50_us p99_us failures load_cpu(cores) served_cpu(us per answer, or s per GB for a file) MB/s
+
+seconds=${BENCH_SECONDS:-5}
+rounds=${BENCH_ROUNDS:-3}
+connections=64
+
+# tree PID...: these processes and all below them.
+tree() {
+    ps -eo pid=,ppid= | awk -v roots="$*" '
+        { parent[$1] = $2 }
+        END {
+            n = split(roots, r, " ")
+            for (i = 1; i <= n; i++) in_tree[r[i]] = 1
+            for (again = 1; again;) {
+                again = 0
+                for (p in parent) if (!in_tree[p] && in_tree[parent[p]]) { in_tree[p] = 1; again = 1 }
+            }
+            for (p in parent) if (in_tree[p]) print p
+        }'
+}
+
+# ticks PID...: processor time that they and all below them have used, in 1/100 s.
+ticks() {
+    local pid sum=0 line fields
+    for pid in $(tree "$@"); do
+        line=$(cat "/proc/$pid/stat" 2>/dev/null) || continue
+        read -ra fields <<<"${line##*) }"
+        sum=$((sum + fields[11] + fields[12]))
+    done
+    echo "$sum"
+}
+
+# timed OUT COMMAND...: runs it bounded; prints the processor time it used, in seconds. Its output goes to OUT.
+timed() {
+    local out=$1 used
+    shift
+    local TIMEFORMAT='%U %S'
+    used=$({ time timeout $((seconds * 2 + 30)) "$@" >"$out" 2>&1 </dev/null 8>&- || true; } 2>&1)
+    awk '{ print $1 + $2 }' <<<"$used"
+}
+
+# wrk_once URL HEADERS PIDS [CONNECTIONS]
+wrk_once() {
+    local url=$1 headers=$2 pids=$3 before used
+    # shellcheck disable=SC2086
+    before=$(ticks $pids)
+    used=$(BENCH_HEADERS=$headers timed "$B/wrk.out" wrk -t1 -c"${4:-$connections}" -d"${seconds}s" --timeout 10s -s "$ROOT/bench/wrk.lua" "$url")
+    # shellcheck disable=SC2086
+    awk -v used="$used" -v served=$(($(ticks $pids) - before)) '
+        $1 == "RESULT" && $2 > 0 {
+            found = 1
+            printf "%.1f %d %d %d %.2f %.1f %.1f\n", $2 * 1e6 / $3, $6, $7, $5, used * 1e6 / $3, served * 1e4 / $2, $4 / $3
+        }
+        END { if (!found) print "0 0 0 1 0 0 0" }' "$B/wrk.out"
+}
+
+# h2_once URL KEY PIDS: h2load takes headers from argv only; KEY is this run's own and ends with it.
+h2_once() {
+    local url=$1 key=$2 pids=$3 before used
+    # shellcheck disable=SC2086
+    before=$(ticks $pids)
+    used=$(timed "$B/h2load.out" h2load -t1 -c32 -m16 -D "$seconds" -H "x-api-key: $key" "$url")
+    # shellcheck disable=SC2086
+    awk -v used="$used" -v served=$(($(ticks $pids) - before)) -v seconds="$seconds" '
+        /^finished in/ { rate = $4 }
+        /^requests:/ { failed = $10 + $12 + $14 }
+        /^status codes:/ { good = $3; failed += $5 + $7 + $9 }
+        END {
+            if (good + 0 == 0) print "0 0 0 1 0 0 0"
+            else printf "%.1f 0 0 %d %.2f %.1f 0\n", good / seconds, failed, used / seconds, served * 1e4 / good
+        }' <(tr -d ',' <"$B/h2load.out")
+}
+
+# keep ROW SIDE: adds stdin, one measurement.
+keep() {
+    cat >>"$B/results/$1.$2"
+}
+
+# sides ROW KIND OURS... -- PEER...: measures the two in turns, after a second of each that does not count.
+# KIND is wrk_once or h2_once; the words before and after -- are its arguments.
+sides() {
+    local row=$1 kind=$2 ours=() peer=() round
+    shift 2
+    while [ "$1" != -- ]; do
+        ours+=("$1")
+        shift
+    done
+    shift
+    peer=("$@")
+    step "$row"
+    (
+        seconds=1
+        "$kind" "${ours[@]}" >/dev/null
+        "$kind" "${peer[@]}" >/dev/null
+    )
+    for round in $(seq "$rounds"); do
+        "$kind" "${ours[@]}" | keep "$row" ours
+        "$kind" "${peer[@]}" | keep "$row" peer
+    done
+    done_step "$(median "$row" ours 1 | awk '{ printf "%.0f", $1 }')/s against $(median "$row" peer 1 | awk '{ printf "%.0f", $1 }')/s"
+}
+
+# alone ROW KIND ARGS...: the same without a peer.
+alone() {
+    local row=$1 kind=$2 round
+    shift 2
+    step "$row"
+    (
+        seconds=1
+        "$kind" "$@" >/dev/null
+    )
+    for round in $(seq "$rounds"); do
+        "$kind" "$@" | keep "$row" ours
+    done
+    done_step "$(median "$row" ours 1 | awk '{ printf "%.0f", $1 }')/s"
+}
+
+# median ROW SIDE COLUMN: of the measurement whose rate is the median; failures of all rounds are summed in column 4.
+median() {
+    [ -s "$B/results/$1.$2" ] || {
+        echo 0
+        return
+    }
+    sort -n "$B/results/$1.$2" | awk -v column="$3" '{ line[NR] = $column; failed += $4 } END { print column == 4 ? failed : line[int((NR + 1) / 2)] }'
+}

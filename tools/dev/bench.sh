@@ -1,0 +1,164 @@
+# ./dev bench [NAME ...]: measured side by side with peers in one run, then stopped. Loopback only; everything is bounded.
+#   BENCH_SECONDS (5) of each measurement, BENCH_ROUNDS (3) of which the median counts, BENCH_KEEP=1 keeps run/bench.
+
+benches="edge services nats file memory store"
+
+dev_bench() {
+    local wanted=${*:-$benches} name
+    for name in $wanted; do
+        case " $benches " in *" $name "*) ;; *) fail "bench: no '$name'; there are: $benches" 64 ;; esac
+    done
+    B=$ROOT/run/bench
+    . "$ROOT/bench/load.sh"
+    . "$ROOT/bench/nginx.sh"
+    . "$ROOT/bench/system.sh"
+    . "$ROOT/bench/memory.sh"
+    . "$ROOT/bench/report.sh"
+    [[ $seconds =~ ^[1-9][0-9]?$ && $rounds =~ ^[1-9]$ ]] || fail "BENCH_SECONDS is 1 to 99, BENCH_ROUNDS 1 to 9" 64
+    tracks=12
+    started=()
+    mkdir -p "$B" "$ROOT/run/log"
+    exec 8>"$ROOT/run/bench.lock"
+    flock -n 8 || fail "another ./dev bench is at work"
+    install up bench
+    step "building"
+    build_all
+    build_in "$BUILD" # sets up what is new
+    ninja -C "$BUILD" bench/bench_nats bench/bench_store >"$ROOT/run/log/bench-build.log" 2>&1 || {
+        tail -n 20 "$ROOT/run/log/bench-build.log" >&2
+        fail "the benches do not build"
+    }
+    done_step
+    trap 'bench_stop' EXIT
+    trap 'exit 130' INT TERM
+    rm -rf "$B/results" "$B/store"
+    mkdir -p "$B/results"
+    began=$(date +%s)
+    [ "$wanted" = store ] || bench_system "$wanted"
+    for name in $wanted; do
+        "bench_$name"
+    done
+    report "$wanted" | tee "$B/report.md"
+    case $(grep -c . "$B/results/failed" 2>/dev/null || true) in '' | 0) ;; *) fail "measurements with failures are no measurements: $(cat "$B/results/failed")" ;; esac
+}
+
+# The system, and what stands beside it. Memory at rest is taken before the first load.
+bench_system() {
+    system_is_up=1
+    system_up
+    system_fill
+    sleep 5
+    memory_take rest
+    backend_port=$(free_port 18110)
+    gate_port=$(free_port 18120)
+    gate_tls_port=$(free_port 18563)
+    front_port=$(free_port 18130)
+    step "nginx and an edge with one thread"
+    nginx_files
+    nginx_start backend "$backend_port"
+    nginx_start gate "$gate_port"
+    nginx_start front "$front_port"
+    edge_start
+    done_step
+    # What figures of other machines are scaled by.
+    alone static wrk_once "http://127.0.0.1:$backend_port/answer.json" "" "$backend_pid"
+}
+
+bench_edge() {
+    local ours=http://127.0.0.1:$edge_port/answer.json peer=http://127.0.0.1:$gate_port/answer.json side
+    local ours_tls=https://127.0.0.1:$edge_tls_port/answer.json peer_tls=https://127.0.0.1:$gate_tls_port/answer.json
+    for side in "$ours" "$peer" "$ours_tls" "$peer_tls"; do
+        expect 200 206 "$side" "X-API-Key: $key"
+        expect 401 - "$side"
+        expect 401 - "$side" "X-API-Key: ta_000000000000000000000000_x"
+    done
+    sides edge-h1 wrk_once "$ours" "X-API-Key: $key" "$edge_pid" -- "$peer" "X-API-Key: $key" "$gate_pid"
+    sides edge-h2 h2_once "$ours_tls" "$key" "$edge_pid" -- "$peer_tls" "$key" "$gate_pid"
+}
+
+# One connection as a browser has, and eight.
+bench_file() {
+    local ours=http://127.0.0.1:$edge_port/50m.bin peer=http://127.0.0.1:$gate_port/50m.bin side
+    for side in "$ours" "$peer"; do
+        expect 200 50000000 "$side" "X-API-Key: $key"
+        curl -sS -H @<(echo "X-API-Key: $key") "$side" | cmp - "$B/nginx/www/50m.bin" || fail "$side is not the file"
+    done
+    sides file-1 file_once "$ours" "X-API-Key: $key" "$edge_pid" 1 -- "$peer" "X-API-Key: $key" "$gate_pid" 1
+    sides file-8 file_once "$ours" "X-API-Key: $key" "$edge_pid" 8 -- "$peer" "X-API-Key: $key" "$gate_pid" 8
+}
+
+# MB a second, from the bytes that came: a download cut off by the end of the time counts as far as it came.
+file_once() {
+    local rate p50 p99 failures load served megabytes
+    read -r rate p50 p99 failures load served megabytes < <(wrk_once "$@")
+    awk -v b="$megabytes" -v r="$rate" -v us="$served" -v l="$load" -v f="$failures" -v p50="$p50" -v p99="$p99" \
+        'BEGIN { printf "%.1f %d %d %d %.2f %.2f 0\n", b, p50, p99, f, l, b ? us * r / 1e6 / (b / 1e3) : 0 }'
+}
+
+# Direct, beside nginx with the very same bytes in a file; through the edge as shipped, beside nginx doing the same.
+bench_services() {
+    local signed="X-API-Key: $key
+Authorization: Bearer $token" keyed="X-API-Key: $key" auth media edge
+    auth=$(cat "$B/pid/auth") media=$(cat "$B/pid/media") edge=$(cat "$B/pid/edge")
+    service_row profile auth /profile/mine "$signed" "$auth"
+    service_row latest media /tracks/latest "$keyed" "$media"
+    expect 200 - "$auth_url/verify/apikey" "$keyed"
+    alone verify-direct wrk_once "$auth_url/verify/apikey" "$keyed" "$auth"
+}
+
+# service_row NAME SERVICE PATH HEADERS PID
+service_row() {
+    local row=$1 service=$2 path=$3 headers=$4 pid=$5 base=${2}_url file
+    file=http://127.0.0.1:$backend_port/$row.json
+    curl -sS -m 10 -o "$B/nginx/www/$row.json" -H @<(echo "$headers") "${!base}$path"
+    expect 401 - "${!base}$path"
+    for side in "${!base}$path" "$url/$service$path" "http://127.0.0.1:$front_port/$service$path"; do
+        expect 200 "$(stat -c %s "$B/nginx/www/$row.json")" "$side" "$headers"
+    done
+    sides "$row-direct" wrk_once "${!base}$path" "$headers" "$pid" -- "$file" "" "$backend_pid"
+    sides "$row-edge" wrk_once "$url/$service$path" "$headers" "$edge $pid" -- \
+        "http://127.0.0.1:$front_port/$service$path" "$headers" "$front_pid $pid"
+}
+
+# nats_once MODE PIDS: a line for each RESULT of bench_nats, with what the asked processes used.
+nats_once() {
+    local before used
+    # shellcheck disable=SC2086
+    before=$(ticks $2)
+    used=$(timed "$B/nats.out" "$BUILD/bench/bench_nats" "$1" "$seconds")
+    # shellcheck disable=SC2086
+    awk -v used="$used" -v served=$(($(ticks $2) - before)) -v seconds="$seconds" '
+        $1 == "RESULT" { found = 1; printf "%s %s %s %s %.2f %.1f 0\n", $4, $5, $6, $7, used / seconds, $4 ? served * 1e4 / ($4 * seconds) : 0 }
+        END { if (!found) print "0 0 0 1 0 0 0" }' "$B/nats.out"
+}
+
+bench_nats() {
+    local port
+    export BENCH_TOKENS=$B/tokens NATS_URL
+    NATS_URL=$(value "$B/tonearm.env" NATS_URL)
+    alone nats-token nats_once token "$(cat "$B/pid/auth")"
+    # A server where anybody may serve: the system's own lets only its services.
+    port=$(free_port 14322)
+    mkdir -p "$B/nats-echo"
+    (umask 077 && printf 'listen: "127.0.0.1:%s"\nauthorization { user: bench, password: %s }\n' "$port" "$(cat "$(secret bench)")" >"$B/nats-echo/conf")
+    nats-server -c "$B/nats-echo/conf" </dev/null >>"$B/log/nats-echo.log" 2>&1 8>&- &
+    started+=($!)
+    wait_port "$port" || fail "no nats-server on port $port"
+    NATS_URL=nats://bench:$(cat "$(secret bench)")@127.0.0.1:$port
+    sides nats-echo nats_once echo $! -- plain $!
+}
+
+bench_store() {
+    step "store"
+    mkdir -p "$B/store"
+    timeout $((seconds * 60 + 120)) "$BUILD/bench/bench_store" "$B/store" "$ROOT/bench/migrations" "$seconds" >"$B/store.out" 2>"$B/store.err" 8>&- || {
+        tail -n 5 "$B/store.err" >&2
+        fail "bench_store failed"
+    }
+    local row side rest
+    while read -r _ row side rest; do
+        echo "$rest" | keep "$row" "$side"
+    done < <(grep '^RESULT' "$B/store.out")
+    rm -rf "$B/store"
+    done_step
+}
