@@ -50,6 +50,11 @@ bool bus_call(struct ctx *ctx, struct bus *bus, const char *subject, const struc
 /* At most once, to whoever listens; any thread, never blocks. */
 bool bus_publish(struct ctx *ctx, struct bus *bus, const char *subject, const char *data, size_t size);
 
+/* The same, with a subject that many may answer to: one below bus_inbox(), with a bus_listen() of its own. */
+bool bus_publish_to(struct ctx *ctx, struct bus *bus, const char *subject, const char *reply, const char *data, size_t size);
+/* Subjects of two and more tokens below it are heard by this process alone, and are free to use. */
+const char *bus_inbox(const struct bus *bus);
+
 /* Every message of a subject (wildcards allowed), on libnats' delivery thread: hand on, do not block. For the life of the bus. */
 typedef void bus_message_fn(void *self, const char *subject, const char *data, size_t size);
 bool bus_listen(struct ctx *ctx, struct bus *bus, const char *subject, bus_message_fn *message, void *self);

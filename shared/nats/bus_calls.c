@@ -261,3 +261,13 @@ bool bus_publish(struct ctx *ctx, struct bus *bus, const char *subject, const ch
 {
     return bus_publish_message(ctx, bus, &(struct bus_message){ .subject = subject, .data = data, .size = size }, NULL);
 }
+
+bool bus_publish_to(struct ctx *ctx, struct bus *bus, const char *subject, const char *reply, const char *data, size_t size)
+{
+    return bus_publish_message(ctx, bus, &(struct bus_message){ .subject = subject, .data = data, .size = size }, reply);
+}
+
+const char *bus_inbox(const struct bus *bus)
+{
+    return bus->inbox;
+}
