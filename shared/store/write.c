@@ -11,7 +11,9 @@ DEFINE_CLEANUP(bson_t *, bson_destroy)
 /* A copy in the arena: changes own nothing that must be freed. */
 static const bson_t *keep_bson(struct ctx *ctx, const bson_t *bson)
 {
-    bson_t *kept = arena_new(&ctx->arena, bson_t);
+    /* bson_t wants more alignment than the arena gives. */
+    uintptr_t room = (uintptr_t)arena_alloc(&ctx->arena, sizeof(bson_t) + _Alignof(bson_t));
+    bson_t *kept = (bson_t *)((room + _Alignof(bson_t) - 1) & ~(uintptr_t)(_Alignof(bson_t) - 1));
     const void *bytes = arena_memdup(&ctx->arena, bson_get_data(bson), bson->len);
     if (!bson_init_static(kept, bytes, bson->len))
         abort();
