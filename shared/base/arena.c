@@ -44,6 +44,14 @@ void *arena_alloc(struct arena *arena, size_t size)
     return memset(out, 0, size);
 }
 
+void *arena_alloc_array(struct arena *arena, size_t size, size_t count)
+{
+    size_t total;
+    if (__builtin_mul_overflow(size, count, &total))
+        abort();
+    return arena_alloc(arena, total);
+}
+
 char *arena_memdup(struct arena *arena, const void *data, size_t size)
 {
     char *out = arena_alloc(arena, size + 1);

@@ -17,6 +17,8 @@ struct arena {
 
 /* `size` zeroed bytes, aligned for any type. */
 void *arena_alloc(struct arena *arena, size_t size);
+/* The same for `count` times `size`; a product that overflows aborts. */
+void *arena_alloc_array(struct arena *arena, size_t size, size_t count);
 char *arena_strdup(struct arena *arena, const char *text);
 /* Copies `size` bytes and ends them with a NUL that is not counted. */
 char *arena_memdup(struct arena *arena, const void *data, size_t size);
@@ -26,4 +28,4 @@ char *arena_vprintf(struct arena *arena, const char *format, va_list args) __att
 void arena_free(struct arena *arena);
 
 #define arena_new(arena, type) ((type *)arena_alloc((arena), sizeof(type)))
-#define arena_array(arena, type, count) ((type *)arena_alloc((arena), sizeof(type) * (count)))
+#define arena_array(arena, type, count) ((type *)arena_alloc_array((arena), sizeof(type), (count)))

@@ -24,8 +24,13 @@ int64_t clock_now_ms(void)
     return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
 }
 
+/* RFC 3339 has years of four digits. */
+#define FIRST_MS INT64_C(-62167219200000) /* 0000-01-01T00:00:00.000Z */
+#define LAST_MS INT64_C(253402300799999)  /* 9999-12-31T23:59:59.999Z */
+
 char *clock_format(struct arena *arena, int64_t unix_ms)
 {
+    unix_ms = unix_ms < FIRST_MS ? FIRST_MS : unix_ms > LAST_MS ? LAST_MS : unix_ms;
     int64_t seconds = unix_ms / 1000, rest = unix_ms % 1000;
     if (rest < 0) {
         seconds--;
@@ -88,5 +93,5 @@ bool clock_parse(const char *text, int64_t *unix_ms)
     utc.tm_year -= 1900;
     utc.tm_mon -= 1;
     *unix_ms = (timegm(&utc) - offset * INT64_C(60)) * 1000 + ms;
-    return true;
+    return *unix_ms >= FIRST_MS && *unix_ms <= LAST_MS;
 }

@@ -23,6 +23,7 @@
     X(RANGE, 416)             \
     X(UNPROCESSABLE, 422)     \
     X(LIMITED, 429)           \
+    X(HEAD_TOO_LARGE, 431)    \
     X(INTERNAL, 500)          \
     X(UNAVAILABLE, 503)       \
     X(DISK_FULL, 507)

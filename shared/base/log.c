@@ -3,6 +3,8 @@
 #include "base/buf.h"
 #include "base/clock.h"
 
+#include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <unistd.h>
 
@@ -40,9 +42,15 @@ static void begin(struct buf *line, enum log_level level, const struct ctx *ctx,
 static void end(struct buf *line)
 {
     buf_text(line, "}\n");
-    /* A line that cannot be written is lost: there is nobody left to tell. */
-    if (write(STDERR_FILENO, line->data, line->size) < 0)
-        return;
+    static pthread_mutex_t whole = PTHREAD_MUTEX_INITIALIZER; /* a pipe takes more than 4 KiB in pieces */
+    pthread_mutex_lock(&whole);
+    for (size_t done = 0; done < line->size;) {
+        ssize_t n = write(STDERR_FILENO, line->data + done, line->size - done);
+        if (n <= 0 && errno != EINTR)
+            break; /* the line is lost: there is nobody left to tell */
+        done += n > 0 ? (size_t)n : 0;
+    }
+    pthread_mutex_unlock(&whole);
 }
 
 void log_line(enum log_level level, const struct ctx *ctx, const char *message, ...)

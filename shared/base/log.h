@@ -1,7 +1,7 @@
 #pragma once
 /*
  * JSON lines on stderr: {"time","level","process","message",...,"requestId"}.
- * Any thread. One write(2) a line, so lines of several threads never mix.
+ * Any thread; lines of several threads never mix.
  * Secrets never come here: callers pass ids, not values.
  */
 #include "base/ctx.h"

@@ -25,6 +25,7 @@ struct secret {
     const char *name; /* the setting's */
     const char *path; /* of NAME_FILE; NULL: the value came from the environment */
     const char *fixed;
+    struct secret_file *file; /* what was read of `path` last; NULL: read at each call */
 };
 
 struct setting {
@@ -45,8 +46,10 @@ struct setting {
 /*
  * Fills `out` from the table. Handles argv: --help (prints the table, exit 0),
  * --version, --env-file FILE; other arguments are refused unless `rest` takes
- * them (argc/argv as left over). On faults prints every one, a line each
- * (`NAME: reason`), and returns false: main exits 78 (EX_CONFIG).
+ * them (NULL-terminated, without argv[0]; --help and --version count before the
+ * first of them only, `--` ends ours). On faults prints every one, a line each
+ * (`NAME: reason`, never a value), and returns false: main exits 78 (EX_CONFIG).
+ * An empty value turns a TEXT off (""); of other kinds it counts as not given.
  * What it returns lives in `ctx->arena`, which must outlive the process's work.
  */
 bool settings_load(struct ctx *ctx, const struct setting *settings, void *out, int argc, char **argv,
@@ -55,6 +58,6 @@ bool settings_load(struct ctx *ctx, const struct setting *settings, void *out, i
 /* One `.env.example`: help, range and default of every setting. */
 void settings_write_example(const struct setting *settings, FILE *out);
 
-/* The secret's value now, in `ctx->arena`; looks at the file again when its mtime or inode changed. NULL (and an error) when it cannot be read. */
+/* The secret's value now, in `ctx->arena`; looks once a second whether the file's mtime or inode changed. NULL (and an error) when it cannot be read. */
 const char *secret_value(struct ctx *ctx, const struct secret *secret);
 bool secret_given(const struct secret *secret);

@@ -42,10 +42,9 @@ uint32_t utf8_next(const char **text)
 bool utf8_valid(const char *text, size_t size)
 {
     for (size_t i = 0; i < size;) {
-        if (!text[i])
-            return false;
-        size_t n = utf8_length(text + i);
-        if (!n || n > size - i)
+        unsigned char first = (unsigned char)text[i];
+        size_t n = first < 0xe0 ? 1 + (first >= 0x80) : first < 0xf0 ? 3 : 4; /* what it begins, if it is one */
+        if (n > size - i || utf8_length(text + i) != n)
             return false;
         i += n;
     }
@@ -96,7 +95,7 @@ bool text_number(const char *text, int64_t max, int64_t *out)
         if (*text < '0' || *text > '9')
             return false;
         int digit = *text - '0';
-        if (value > (max - digit) / 10)
+        if (digit > max || value > (max - digit) / 10)
             return false;
         value = value * 10 + digit;
     }
