@@ -31,6 +31,7 @@ struct server_options {
     const char *listen;   /* ADDR:PORT, several by comma; port 0 = any free one */
     size_t loops;         /* 0 = one for each core, at most 4 */
     int64_t deadline_ms;  /* of a request: 5,000 */
+    size_t connections;   /* at once, of all loops; more wait in the kernel's queue. 0 = 10,000 */
     size_t body_max;      /* the largest of all routes; bodies over 1 MiB are spooled to files */
     const char *spool_dir; /* for body_to_file; NULL where no route has it */
     const struct secret *edge_secret; /* proves the edge (header x-tonearm-edge); then its X-Forwarded-*, X-Consumer-* and key check are believed */
@@ -49,6 +50,7 @@ struct server *server_start(struct ctx *ctx, const struct server_options *option
 const char *server_address(const struct server *server);
 /* Closes listeners, GOAWAY, lets requests finish for up to timeout_ms. */
 void server_stop(struct server *server, int timeout_ms);
+/* Waits for requests that are still with a worker: stop it before the workers end, destroy it after. */
 void server_destroy(struct server *server);
 
 /* Drops the kept answers of routes with this .cache name; any thread. A fill that began before is dropped too. */
