@@ -199,7 +199,9 @@ static void apply(struct bus *bus, struct listening *listening, bool wanted, boo
     if (wanted && !listening->sub && !subscribe(bus, listening)) {
         complain(bus, "nats: cannot subscribe", listening->subject);
     } else if (!wanted && listening->sub && open && !listening->draining) {
+        pthread_mutex_lock(&bus->mutex);
         listening->draining = true;
+        pthread_mutex_unlock(&bus->mutex);
         natsSubscription_Drain(listening->sub);
     } else if (!wanted && listening->sub && !open) {
         forget(listening);

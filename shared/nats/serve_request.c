@@ -1,0 +1,208 @@
+/* One request from NATS: from the delivery thread to a worker, and the answer back. */
+#include "nats/serve_parts.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "base/text.h"
+#include "http/trace.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { HEADERS = 64, DEADLINE_MS = 5000, DEADLINE_MOST_MS = 60000 };
+
+struct work {
+    struct job job; /* first: the workers' */
+    struct endpoint *endpoint;
+    natsMsg *msg;
+    int64_t deadline_ms; /* on clock_ms() */
+};
+
+void endpoint_failed(struct endpoint *endpoint, int status, const char *text)
+{
+    __atomic_add_fetch(&endpoint->errors, 1, __ATOMIC_RELAXED);
+    pthread_mutex_lock(&endpoint->of->mutex);
+    snprintf(endpoint->last_error, sizeof endpoint->last_error, "%d:%s", status, text);
+    pthread_mutex_unlock(&endpoint->of->mutex);
+}
+
+static void count(struct endpoint *endpoint, int status, int64_t begin_us)
+{
+    int64_t took_us = clock_us() - begin_us;
+    __atomic_add_fetch(&endpoint->requests, 1, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&endpoint->time_ns, (uint64_t)took_us * 1000, __ATOMIC_RELAXED);
+    if (!endpoint->of->requests)
+        return;
+    char code[12];
+    snprintf(code, sizeof code, "%d", status);
+    sample_add(metric_sample(endpoint->of->requests, endpoint->subject->name, code, NULL), 1);
+    sample_observe_us(metric_sample(endpoint->seconds, endpoint->subject->name, NULL), took_us);
+}
+
+static void answer_error(struct ctx *ctx, struct endpoint *endpoint, const char *to, int status, const char *text)
+{
+    char code[12];
+    snprintf(code, sizeof code, "%d", status);
+    const struct pair headers[] = { { "Nats-Service-Error", text }, { "Nats-Service-Error-Code", code }, { 0 } };
+    struct bus_message message = { .subject = to, .data = "", .headers = headers };
+    endpoint_failed(endpoint, status, text);
+    if (!bus_publish_message(ctx, endpoint->of->bus, &message, NULL))
+        log_failure(LOG_DEBUG, ctx, "nats: an answer was not sent"); /* the bus is away, and so is the asker */
+}
+
+/* Names in lower case, as everywhere; more than HEADERS are left out. */
+static const struct pair *headers_of(struct arena *arena, natsMsg *msg)
+{
+    struct pair *out = arena_array(arena, struct pair, HEADERS + 1);
+    const char **keys = NULL;
+    int total = 0;
+    if (natsMsgHeader_Keys(msg, &keys, &total) != NATS_OK)
+        return out;
+    for (int i = 0; i < total && i < HEADERS; i++) {
+        const char *value = msg_header(msg, keys[i]);
+        out[i] = (struct pair){ text_lower(arena, keys[i]), arena_strdup(arena, value ? value : "") };
+    }
+    free(keys);
+    return out;
+}
+
+static void fill(struct request *req, const struct work *work)
+{
+    static const struct pair none[] = { { 0 } };
+    struct arena *arena = &req->ctx.arena;
+    req->headers = headers_of(arena, work->msg);
+    const char *id = request_header(req, "x-request-id"), *trace = request_header(req, "traceparent");
+    req->ctx.request_id = request_id_valid(id) ? id : id_new(arena);
+    req->ctx.traceparent = traceparent_valid(trace) ? trace : NULL;
+    req->ctx.deadline_ms = work->deadline_ms;
+    req->method = POST;
+    req->path = natsMsg_GetSubject(work->msg);
+    req->prefix = req->host = req->scheme = req->peer = "";
+    req->params = req->query = none;
+    req->body = natsMsg_GetData(work->msg);
+    req->body_size = (size_t)natsMsg_GetDataLength(work->msg);
+    req->body_fd = -1;
+    req->service = work->endpoint->service;
+}
+
+static bool is_json(const char *text, size_t size)
+{
+    json_t *value = json_loadb(text, size, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
+    json_decref(value);
+    return value != NULL;
+}
+
+static struct response *handle(struct request *req, const struct subject *subject)
+{
+    /* Where there is a table the handler reads the body by it, and finds that out itself. */
+    if (!subject->in && req->body_size > 0 && !is_json(req->body, req->body_size))
+        return ctx_fail(&req->ctx, ERROR_INVALID, "the message is not JSON");
+    struct response *res = subject->handler(req);
+    if (!res && !req->ctx.error)
+        ctx_fail(&req->ctx, ERROR_INTERNAL, "something went wrong");
+    return res;
+}
+
+/* What a client may be told of an error: for a fault of ours only that there is one. */
+static int error_answer(struct request *req, struct endpoint *endpoint, const char *to)
+{
+    const struct error *error = req->ctx.error;
+    int status = error_http_status(error->code);
+    if (error->code == ERROR_INTERNAL)
+        log_failure(LOG_ERROR, &req->ctx, endpoint->subject->name);
+    answer_error(&req->ctx, endpoint, to, status, error->code == ERROR_INTERNAL ? "something went wrong" : error->message);
+    return status;
+}
+
+static int answer(struct request *req, struct endpoint *endpoint, const char *to, const struct response *res)
+{
+    if (!res)
+        return error_answer(req, endpoint, to);
+    if (res->status >= 400) {
+        answer_error(&req->ctx, endpoint, to, res->status, "refused");
+        return res->status;
+    }
+    struct bus_message message = { .subject = to, .data = res->body, .size = res->size };
+    if (bus_publish_message(&req->ctx, endpoint->of->bus, &message, NULL))
+        return res->status;
+    if (req->ctx.error->code == ERROR_TOO_LARGE)
+        return error_answer(req, endpoint, to);
+    return 503;
+}
+
+static void finish(struct work *work)
+{
+    struct service *service = work->endpoint->of;
+    natsMsg_Destroy(work->msg);
+    free(work);
+    pthread_mutex_lock(&service->mutex);
+    if (--service->under_way == 0)
+        pthread_cond_broadcast(&service->idle);
+    pthread_mutex_unlock(&service->mutex);
+}
+
+static void run(struct job *job)
+{
+    struct work *work = (struct work *)job;
+    struct endpoint *endpoint = work->endpoint;
+    if (clock_ms() < work->deadline_ms) {
+        int64_t begin = clock_us();
+        struct request req = { 0 };
+        fill(&req, work);
+        struct response *res = handle(&req, endpoint->subject);
+        count(endpoint, answer(&req, endpoint, natsMsg_GetReply(work->msg), res), begin);
+        ctx_finish(&req.ctx);
+    }
+    finish(work);
+}
+
+/* On clock_ms(); 0: it has passed and nobody waits. */
+static int64_t deadline_of(natsMsg *msg)
+{
+    const char *header = msg_header(msg, "tonearm-deadline");
+    int64_t unix_ms = 0;
+    if (!header || !text_number(header, INT64_MAX, &unix_ms))
+        return clock_ms() + DEADLINE_MS;
+    int64_t left = unix_ms - clock_now_ms();
+    if (left <= 0)
+        return 0;
+    return clock_ms() + (left < DEADLINE_MOST_MS ? left : DEADLINE_MOST_MS);
+}
+
+static void refuse(struct work *work)
+{
+    struct ctx ctx = { 0 };
+    answer_error(&ctx, work->endpoint, natsMsg_GetReply(work->msg), 503, "too busy");
+    count(work->endpoint, 503, clock_us());
+    ctx_finish(&ctx);
+    finish(work);
+}
+
+/* The reply subject is the asker's choice: one that is not an inbox would make this service say something elsewhere in its own name. */
+static bool answerable(natsMsg *msg)
+{
+    const char *to = natsMsg_GetReply(msg);
+    return to && text_starts(to, "_INBOX.");
+}
+
+bool request_arrived(void *self, natsMsg *msg)
+{
+    struct endpoint *endpoint = self;
+    struct service *service = endpoint->of;
+    int64_t deadline = deadline_of(msg);
+    if (!deadline || !answerable(msg) || __atomic_load_n(&service->ended, __ATOMIC_ACQUIRE))
+        return false;
+    struct work *work = calloc(1, sizeof *work);
+    if (!work)
+        abort();
+    *work = (struct work){ .job = { .run = run }, .endpoint = endpoint, .msg = msg, .deadline_ms = deadline };
+    pthread_mutex_lock(&service->mutex);
+    service->under_way++;
+    pthread_mutex_unlock(&service->mutex);
+    if (endpoint->subject->on_delivery)
+        run(&work->job);
+    else if (!workers_push(service->workers, LANE_NATS, &work->job))
+        refuse(work);
+    return true;
+}
