@@ -40,5 +40,8 @@ const char *request_bearer(const struct request *req)
     const char *header = request_header(req, "authorization");
     if (!header)
         return NULL;
-    return strncasecmp(header, scheme, strlen(scheme)) == 0 ? header + strlen(scheme) : "";
+    if (strncasecmp(header, scheme, strlen(scheme)) != 0)
+        return "";
+    header += strlen(scheme);
+    return header + strspn(header, " ");
 }

@@ -3,8 +3,8 @@
 #include "token/origin.h"
 
 static const struct field refresh_fields[] = {
-    FIELD("refreshToken", TEXT, struct refresh_request, refresh_token, .required = true, .min = 1,
-          .max = REFRESH_TOKEN_MAX, .sensitive = true),
+    FIELD("refreshToken", TEXT, struct refresh_request, refresh_token, .required = true, .min = 1, .max = 4096,
+          .sensitive = true),
     { 0 },
 };
 

@@ -1,0 +1,246 @@
+#include "auth_fixture.h"
+#include "apikey/apikeys_store.h"
+#include "base/text.h"
+#include "nats/nats_fixture.h"
+#include "nats/streams.h"
+#include "session/session_store.h"
+#include "user/user_store.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct nats_server server;
+
+static bool is_whole(void *self)
+{
+    (void)self;
+    return feed_whole(fixture.feed);
+}
+
+/* Another process that follows the feed. */
+static struct bus *far_bus;
+static struct feed *far_feed;
+
+static bool far_is_whole(void *self)
+{
+    (void)self;
+    return feed_whole(far_feed);
+}
+
+static void start(void)
+{
+    static const struct stream *const streams[] = { &stream_revoked, NULL };
+    nats_server_create(&server, NULL);
+    fixture_options.nats_url = server.url;
+    auth_start();
+    cr_assert(streams_keep(&fixture.ctx, fixture.bus, streams));
+    far_bus = bus_open(&fixture.ctx, &(struct bus_options){ .url = server.url, .name = "media", .instance = "far", .queue = 64 });
+    far_feed = feed_open(&fixture.ctx, &(struct feed_options){ .bus = far_bus, .keep_ms = 60000 });
+    cr_assert(far_feed);
+    cr_assert(eventually(10000, is_whole, NULL), "the feed has no streams");
+    cr_assert(eventually(10000, far_is_whole, NULL));
+}
+
+static void stop(void)
+{
+    feed_close(far_feed);
+    bus_close(far_bus, 100);
+    auth_stop();
+    nats_server_destroy(&server);
+}
+
+TestSuite(revocation, .init = start, .fini = stop, .timeout = 120);
+
+struct told {
+    enum revoked kind;
+    const char *id;
+    int64_t version;
+};
+
+static bool is_told(void *self)
+{
+    const struct told *told = self;
+    return feed_revoked(far_feed, told->kind, told->id, told->version);
+}
+
+static bool catch_up(void *self)
+{
+    (void)self;
+    struct ctx ctx = { .request_id = "", .deadline_ms = clock_ms() + 2000 };
+    bool told = announce_pending(&ctx, &fixture.parts.announcer);
+    ctx_finish(&ctx);
+    return told;
+}
+
+static struct session *session_of(const struct person *person)
+{
+    struct session *session = session_store_get(&fixture.ctx, fixture.store, person->session);
+    ctx_forgive(&fixture.ctx, ERROR_NOT_FOUND);
+    return session;
+}
+
+Test(revocation, of_a_session_reaches_everybody)
+{
+    struct person ann = signup("ann");
+    cr_expect_eq(CALL(DELETE, "/signout", .token = ann.access).status, 200);
+    cr_expect(eventually(1000, is_told, &(struct told){ REVOKED_SESSION, ann.session, 0 }));
+    cr_expect_null(session_of(&ann), "what everybody knows is forgotten");
+}
+
+Test(revocation, of_a_used_refresh_token_reaches_everybody)
+{
+    struct person ann = signup("ann");
+    refresh(text_at(refresh(ann.refresh).data, "refreshToken"));
+    cr_expect_eq(refresh(ann.refresh).status, 401);
+    cr_expect(eventually(1000, is_told, &(struct told){ REVOKED_SESSION, ann.session, 0 }));
+}
+
+Test(revocation, of_all_sessions_reaches_everybody)
+{
+    struct person ann = signup("ann"), other = signin("ann");
+    cr_expect_eq(CALL(DELETE, "/signout?all=true", .token = ann.access).status, 200);
+    cr_expect(eventually(1000, is_told, &(struct told){ CHANGED_USER, ann.id, 1 }));
+    cr_expect_not(feed_revoked(far_feed, CHANGED_USER, ann.id, 2));
+    cr_assert(catch_up(NULL));
+    cr_expect(eventually(1000, is_told, &(struct told){ REVOKED_SESSION, ann.session, 0 }));
+    cr_expect(eventually(1000, is_told, &(struct told){ REVOKED_SESSION, other.session, 0 }));
+    cr_expect_null(session_of(&other));
+}
+
+Test(revocation, of_a_key_reaches_everybody)
+{
+    struct person root = admin();
+    struct answer made =
+        CALL(POST, "/apikeys", "{\"name\":\"x\",\"scopes\":[\"GENERAL\"]}", .token = root.access);
+    const char *id = text_at(made.data, "id");
+    CALL(DELETE, format("/apikeys/%s", id), .token = root.access);
+    cr_expect(eventually(1000, is_told, &(struct told){ REVOKED_APIKEY, id, 0 }));
+}
+
+Test(revocation, of_a_key_that_expires_reaches_everybody)
+{
+    struct person root = admin();
+    struct answer made = CALL(POST, "/apikeys",
+                              format("{\"name\":\"x\",\"scopes\":[\"GENERAL\"],\"expiresAt\":\"%s\"}",
+                                     clock_format(&fixture.ctx.arena, clock_now_ms() + 500)),
+                              .token = root.access);
+    const char *id = text_at(made.data, "id");
+    cr_assert(catch_up(NULL));
+    cr_expect_not(feed_revoked(fixture.feed, REVOKED_APIKEY, id, 0));
+    sleep_ms(510);
+    cr_assert(catch_up(NULL));
+    cr_expect(eventually(1000, is_told, &(struct told){ REVOKED_APIKEY, id, 0 }));
+    cr_expect_str_eq(text_at(CALL(GET, "/apikeys", .token = root.access).data, "items.0.id"), id);
+    cr_expect_eq(apikey_store_get(&fixture.ctx, fixture.store, id)->announce, 0);
+}
+
+Test(revocation, of_roles_reaches_everybody)
+{
+    struct person root = admin(), ann = signup("ann");
+    CALL(PUT, format("/users/%s/roles", ann.id), "{\"roles\":[\"ARTIST\"]}", .token = root.access);
+    cr_expect(eventually(1000, is_told, &(struct told){ CHANGED_USER, ann.id, 1 }));
+    cr_expect_eq(user_get(&fixture.ctx, &fixture.parts.users, ann.id)->announce, 0);
+}
+
+/* NATS dies, a session ends, this process would die too: the store remembers what nobody was told. */
+Test(revocation, is_made_up_after_an_outage)
+{
+    struct person ann = signup("ann"), bob = signup("bob");
+    nats_server_signal(&server, SIGKILL);
+    int64_t begin = clock_ms();
+    cr_expect_eq(CALL(DELETE, "/signout", .token = ann.access).status, 200);
+    cr_expect_lt(clock_ms() - begin, 1000, "a sign-out waits for nobody");
+    cr_expect_eq(CALL(GET, "/profile/mine", .token = ann.access).status, 401);
+    cr_expect_eq(CALL(GET, "/profile/mine", .token = bob.access).status, 200);
+    cr_expect_not_null(session_of(&ann));
+    cr_expect_not(catch_up(NULL));
+
+    nats_server_start(&server);
+    cr_assert(eventually(20000, is_whole, NULL));
+    cr_assert(eventually(5000, catch_up, NULL));
+    cr_expect(eventually(5000, is_told, &(struct told){ REVOKED_SESSION, ann.session, 0 }));
+    cr_expect_not(feed_revoked(far_feed, REVOKED_SESSION, bob.session, 0));
+    cr_expect_null(session_of(&ann));
+}
+
+Test(revocation, a_token_already_checked_passes_without_the_store)
+{
+    struct person ann = signup("ann");
+    const struct authority *authority = &fixture.parts.authority;
+    struct ctx late = { .request_id = "", .deadline_ms = 1 };
+    cr_expect_null(authority->token(&late, authority->self, ann.access));
+    cr_expect(ctx_forgive(&late, ERROR_UNAVAILABLE));
+    cr_assert(authority->token(&fixture.ctx, authority->self, ann.access));
+    struct caller *caller = authority->token(&late, authority->self, ann.access);
+    cr_assert(caller, "%s", late.error ? late.error->message : "");
+    cr_expect_str_eq(caller->user_id, ann.id);
+    cr_expect_str_eq(caller->session_id, ann.session);
+    cr_expect_str_eq(caller->email, "ann@example.com");
+    cr_expect_str_eq(caller->roles[0], "LISTENER");
+    cr_expect_null(caller->roles[1]);
+    ctx_finish(&late);
+}
+
+/* What is remembered falls with what it hangs on, wherever that was changed. */
+Test(revocation, nothing_remembered_outlives_its_session)
+{
+    struct person ann = signup("ann"), root = admin();
+    cr_expect_eq(CALL(GET, "/profile/mine", .token = ann.access).status, 200);
+    CALL(PUT, format("/users/%s/roles", ann.id), "{\"roles\":[\"ADMIN\"]}", .token = root.access);
+    cr_expect_eq(CALL(GET, "/users", .token = ann.access).status, 200);
+    CALL(PUT, format("/users/%s/roles", ann.id), "{\"roles\":[\"ARTIST\"]}", .token = root.access);
+    cr_expect_eq(CALL(GET, "/users", .token = ann.access).status, 403);
+    cr_expect_eq(CALL(GET, "/profile/mine", .token = ann.access).status, 200);
+    CALL(DELETE, "/signout", .token = ann.access);
+    cr_expect_eq(CALL(GET, "/profile/mine", .token = ann.access).status, 401);
+}
+
+/* Another replica of auth: the same store, its own memory, the feed between them. */
+Test(revocation, of_another_replica_is_heard)
+{
+    struct person ann = signup("ann");
+    struct local_authority *local = local_authority_create(&(struct local_authority_options){
+        &fixture.parts.tokens, &fixture.parts.sessions, &fixture.parts.users, &fixture.parts.apikeys, far_feed, 10 });
+    struct authority other = local_authority(local);
+    cr_assert(other.token(&fixture.ctx, other.self, ann.access));
+    cr_expect_eq(CALL(DELETE, "/signout", .token = ann.access).status, 200);
+    cr_assert(eventually(1000, is_told, &(struct told){ REVOKED_SESSION, ann.session, 0 }));
+    cr_expect_null(other.token(&fixture.ctx, other.self, ann.access));
+    cr_expect(ctx_forgive(&fixture.ctx, ERROR_UNAUTHORIZED));
+    local_authority_destroy(local);
+}
+
+struct race {
+    struct person people[16];
+    bool wrong[16];
+};
+
+/* Checks a token over and over while it ends: once 401, for ever 401. */
+static void check_and_end(void *self, size_t number)
+{
+    struct race *race = self;
+    const struct person *person = &race->people[number / 2];
+    if (number % 2) {
+        usleep(2000);
+        CALL(DELETE, "/signout", .token = person->access);
+        race->wrong[number / 2] |= CALL(GET, "/profile/mine", .token = person->access).status != 401;
+        return;
+    }
+    bool ended = false;
+    for (int i = 0; i < 300; i++) {
+        int status = CALL(GET, "/profile/mine", .token = person->access).status;
+        race->wrong[number / 2] |= (ended && status != 401) || (status != 200 && status != 401);
+        ended = ended || status == 401;
+    }
+}
+
+Test(revocation, is_final)
+{
+    struct race race = { 0 };
+    for (size_t i = 0; i < 16; i++)
+        race.people[i] = signup(format("user%zu", i));
+    at_once(32, check_and_end, &race);
+    for (size_t i = 0; i < 16; i++)
+        cr_expect_not(race.wrong[i], "%zu", i);
+}
