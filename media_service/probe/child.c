@@ -53,7 +53,7 @@ bool child_start(struct ctx *ctx, struct child *child, const char *path)
         close(pair[0]);
         return ctx_fail(ctx, ERROR_UNAVAILABLE, "the media helper cannot be started: %s", strerror(error));
     }
-    *child = (struct child) { .pid = pid, .socket = pair[0] };
+    *child = (struct child){ .pid = pid, .socket = pair[0] };
     return true;
 }
 
@@ -65,7 +65,7 @@ void child_end(struct child *child)
     kill(child->pid, SIGKILL);
     while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
         continue;
-    *child = (struct child) { 0 };
+    *child = (struct child){ 0 };
 }
 
 static bool send_question(const struct child *child, const struct probe_question *question, int fd)
@@ -79,7 +79,7 @@ static bool send_question(const struct child *child, const struct probe_question
         .msg_iov = &from, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control
     };
     struct cmsghdr *head = CMSG_FIRSTHDR(&message);
-    *head = (struct cmsghdr) { .cmsg_len = CMSG_LEN(sizeof fd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
+    *head = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof fd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
     memcpy(CMSG_DATA(head), &fd, sizeof fd);
     return sendmsg(child->socket, &message, MSG_NOSIGNAL) == sizeof *question;
 }

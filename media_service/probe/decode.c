@@ -163,9 +163,9 @@ static bool decoder_open(struct input *input)
 
 struct tally {
     size_t packets, undated, good, bad;
-    int64_t ticks; /* of the stream's time base */
-    int64_t lead; /* ticks before time zero */
-    int64_t delay; /* samples of encoder delay ... */
+    int64_t ticks;   /* of the stream's time base */
+    int64_t lead;    /* ticks before time zero */
+    int64_t delay;   /* samples of encoder delay ... */
     int64_t padding; /* ... and of padding at the end */
 };
 

@@ -7,8 +7,8 @@ struct AVPacket;
 
 struct decoded {
     struct arena *arena;
-    struct audio_facts facts; /* all but what tags tell */
-    const char *demuxer; /* "mp3", "ogg", "mov" ... */
+    struct audio_facts facts;    /* all but what tags tell */
+    const char *demuxer;         /* "mp3", "ogg", "mov" ... */
     const char **keys, **values; /* what libavformat itself read as tags: the fall-back */
     size_t tags;
     struct AVPacket *cover; /* the picture as it is in the file; NULL = none */

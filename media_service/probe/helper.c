@@ -24,7 +24,7 @@ enum { PICTURE_FILE_MAX = 16 << 20 };
 
 /* Where the values of a tag go. */
 static const struct tag {
-    const char *key; /* TagLib's */
+    const char *key;      /* TagLib's */
     const char *fallback; /* libavformat's */
     enum { TAG_TEXT, TAG_LIST, TAG_NUMBER, TAG_YEAR } kind;
     size_t offset;

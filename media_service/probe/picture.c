@@ -108,7 +108,7 @@ static AVPacket *picture_encode(AVFrame *frame)
     encoder->height = frame->height;
     encoder->pix_fmt = frame->format;
     encoder->color_range = AVCOL_RANGE_JPEG;
-    encoder->time_base = (AVRational) { 1, 1 };
+    encoder->time_base = (AVRational){ 1, 1 };
     encoder->thread_count = 1;
     encoder->flags |= AV_CODEC_FLAG_QSCALE;
     encoder->global_quality = JPEG_QUALITY * FF_QP2LAMBDA;
@@ -136,16 +136,16 @@ bool picture_make(AVPacket *packet, int edge, struct picture *out)
     if (!frame)
         return false;
     if (may_stay(packet, frame, kind, edge)) {
-        *out = (struct picture) { .type = kind == AV_CODEC_ID_PNG ? "image/png" : "image/jpeg",
-                                  .width = frame->width,
-                                  .height = frame->height,
-                                  .packet = av_packet_clone(packet) };
+        *out = (struct picture){ .type = kind == AV_CODEC_ID_PNG ? "image/png" : "image/jpeg",
+                                 .width = frame->width,
+                                 .height = frame->height,
+                                 .packet = av_packet_clone(packet) };
         return out->packet != NULL;
     }
     _cleanup_(frame_free) AVFrame *scaled = picture_scale(frame, edge);
     if (!scaled)
         return false;
-    *out = (struct picture) { .type = "image/jpeg", .width = scaled->width, .height = scaled->height };
+    *out = (struct picture){ .type = "image/jpeg", .width = scaled->width, .height = scaled->height };
     out->packet = picture_encode(scaled);
     return out->packet && out->packet->size <= COVER_BYTES_MAX;
 }

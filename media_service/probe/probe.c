@@ -12,8 +12,8 @@
 
 enum {
     HELPERS_MAX = 8,
-    JOBS_MAX = 100, /* of one helper: what its libraries leak goes with it */
-    TRIES = 2, /* of one file */
+    JOBS_MAX = 100,  /* of one helper: what its libraries leak goes with it */
+    TRIES = 2,       /* of one file */
     WAIT_MAX = 30000 /* ms for a free helper where the ctx has no deadline */
 };
 
@@ -153,13 +153,13 @@ static struct audio_facts *facts_of(struct ctx *ctx, const struct result *result
         ctx_forgive(ctx, ERROR_INVALID);
         return ctx_fail(ctx, ERROR_UNPROCESSABLE, "the file cannot be read");
     }
-    *cover = (struct cover) { 0 };
+    *cover = (struct cover){ 0 };
     if (facts->cover_type && result->answer.cover_size > 0)
-        *cover = (struct cover) { .type = facts->cover_type,
-                                  .width = facts->cover_width,
-                                  .height = facts->cover_height,
-                                  .data = result->cover,
-                                  .size = result->answer.cover_size };
+        *cover = (struct cover){ .type = facts->cover_type,
+                                 .width = facts->cover_width,
+                                 .height = facts->cover_height,
+                                 .data = result->cover,
+                                 .size = result->answer.cover_size };
     return facts;
 }
 

@@ -10,7 +10,7 @@ struct probe;
 
 struct probe_options {
     const char *path; /* of tonearm-probe */
-    size_t helpers; /* 1..8: as many files are read at once */
+    size_t helpers;   /* 1..8: as many files are read at once */
     int64_t limit_ms; /* of one file: 10,000 */
 };
 

@@ -11,12 +11,12 @@ enum { PROBE_SOCKET = 3 }; /* the helper's end */
 
 enum probe_kind {
     PROBE_AUDIO = 1, /* facts of an audio file, and its cover */
-    PROBE_PICTURE, /* a picture made to fit `edge` */
+    PROBE_PICTURE,   /* a picture made to fit `edge` */
 };
 
 struct probe_question {
     uint32_t kind;
-    uint32_t edge; /* pixels: the longer side of the picture at the most */
+    uint32_t edge;    /* pixels: the longer side of the picture at the most */
     uint32_t seconds; /* the helper ends itself after these */
 };
 

@@ -64,7 +64,7 @@ static const int allowed[] = {
 
 static bool limit(int resource, rlim_t value)
 {
-    return setrlimit(resource, &(struct rlimit) { value, value }) == 0;
+    return setrlimit(resource, &(struct rlimit){ value, value }) == 0;
 }
 
 /* The address space taken so far. */

@@ -22,7 +22,7 @@ static char *helper;
 static void start(size_t helpers, int64_t limit_ms)
 {
     cr_assert(asprintf(&helper, "%s/media_service/tonearm-probe", getenv("BUILD")) > 0);
-    probe = probe_create(&ctx, &(struct probe_options) { .path = helper, .helpers = helpers, .limit_ms = limit_ms });
+    probe = probe_create(&ctx, &(struct probe_options){ .path = helper, .helpers = helpers, .limit_ms = limit_ms });
     cr_assert(probe);
 }
 
@@ -142,8 +142,8 @@ static int patched(int fd, const char *from, const char *to)
 
 Test(probe, keeps_every_value_of_a_tag)
 {
-    int fd =
-        audio_file("flac", "-metadata artist='A; B' -metadata ARTISX=Second -metadata genre=Folk -metadata GENRX=Jazz");
+    int fd = audio_file("flac",
+                        "-metadata artist='A; B' -metadata ARTISX=Second -metadata genre=Folk -metadata GENRX=Jazz");
     struct audio_facts *facts = read_audio(patched(patched(fd, "ARTISX=", "ARTIST="), "GENRX=", "GENRE="));
     cr_assert(facts);
     cr_assert_eq(facts->artists.count, 2);
@@ -167,8 +167,8 @@ static struct audio_facts *with_cover(const char *extension, const char *kind, c
 {
     char *path = picture_file(kind, source), inputs[512];
     snprintf(inputs, sizeof inputs, "-i %s", path);
-    struct audio_facts *facts =
-        read_audio(audio_file_with(extension, inputs, "-map 0:a -map 1:v -c:v copy -disposition:v:0 attached_pic"));
+    struct audio_facts *facts = read_audio(
+        audio_file_with(extension, inputs, "-map 0:a -map 1:v -c:v copy -disposition:v:0 attached_pic"));
     unlink(path);
     free(path);
     return facts;
@@ -392,7 +392,7 @@ Test(probe_limits, more_readers_than_helpers_wait_their_turn, .timeout = 60)
 Test(probe_limits, a_helper_that_is_not_there_is_said_at_start)
 {
     cr_expect_null(
-        probe_create(&ctx, &(struct probe_options) { .path = "/nonexistent", .helpers = 1, .limit_ms = 1000 }));
+        probe_create(&ctx, &(struct probe_options){ .path = "/nonexistent", .helpers = 1, .limit_ms = 1000 }));
     cr_expect_eq(ctx.error->code, ERROR_UNAVAILABLE);
     ctx_finish(&ctx);
 }
