@@ -1,0 +1,65 @@
+#pragma once
+/*
+ * A client's connection, from accept to close. It stands between the socket and
+ * h2o: heads of HTTP/1 and frames of HTTP/2 are looked at here before h2o reads
+ * them, and who is too slow, too large or too busy is cut off.
+ */
+#include "chunks.h"
+#include "h2_guard.h"
+#include "head_check.h"
+#include "loop.h"
+
+enum conn_phase {
+    CONN_HANDSHAKE, /* TLS */
+    CONN_FIRST,     /* HTTP/1 or HTTP/2? */
+    CONN_HEAD,      /* waits for a head, or has a part of one */
+    CONN_BODY,      /* h2o collects the body */
+    CONN_BUSY,      /* a request is being answered */
+    CONN_H2,
+    CONN_LINGER,    /* refused: what still comes is thrown away, so that the client can read why */
+    CONN_GONE,
+};
+
+struct exchange;
+
+struct conn {
+    h2o_linklist_t link, finished;
+    struct loop *loop;
+    h2o_socket_t *sock;
+    h2o_socket_cb inner; /* h2o's own callback for what is read; NULL: h2o does not have the socket yet */
+    struct timeval accepted_at;
+    enum conn_phase phase;
+    bool tls;
+    bool checked;      /* the head of the request at hand has passed */
+    bool unsafe_body;  /* chunks that nobody has looked at: nothing more is read after them */
+    bool watched;      /* BUSY: the socket tells us when the client goes */
+    bool half_closed;  /* the client has sent all that it will send */
+    struct head head;
+    size_t seen;
+    struct chunks chunks;
+    struct h2_guard guard;
+    int64_t since;     /* when the phase began, or the body last grew */
+    size_t progress;
+    size_t held;       /* bytes of body that limits.h counts for it */
+    unsigned requests; /* under way */
+    int64_t second;    /* of the count of aborted requests */
+    unsigned aborted;
+    struct exchange *exchange; /* HTTP/1: the one that is being answered */
+    char *refusal;
+    char peer[64];     /* its address in digits */
+    size_t peer_size;
+};
+
+void conn_accept(struct loop *loop, h2o_socket_t *sock, bool tls);
+struct conn *conn_of(const h2o_req_t *req);
+/* HTTP/1, from on_req: the head, where it has not been looked at before (it came with the request before it). NULL: good. */
+const char *conn_check(struct conn *conn, int *status);
+/* A request begins, ends. `aborted`: the client went away before it was answered. */
+void conn_begin(struct conn *conn, struct exchange *x);
+void conn_end(struct conn *conn, struct exchange *x, bool aborted);
+/* After each turn of the loop: connections whose request is over wait for the next head. */
+void conn_after_run(struct loop *loop);
+/* Every 100 ms: timeouts. */
+void conn_sweep(struct loop *loop, int64_t now_ms);
+/* Cuts it off; h2o hears of it as of a client that went away. */
+void conn_cut(struct conn *conn);

@@ -1,0 +1,96 @@
+#include "h2_guard.h"
+
+#include <string.h>
+
+enum { DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION, UNKNOWN };
+enum { END_STREAM = 1, END_HEADERS = 4 };
+enum { PREFACE_SIZE = 24, BLOCK_BYTES = 48 * 1024, BLOCK_FRAMES = 16 };
+
+/* How many a second. A browser that leaves a page resets about a hundred streams. */
+static const struct {
+    uint32_t budget;
+    const char *name;
+} budgets[] = {
+    [DATA] = { 500, "empty DATA frames" },
+    [HEADERS] = { UINT32_MAX, "HEADERS frames" },
+    [PRIORITY] = { 1000, "PRIORITY frames" },
+    [RST_STREAM] = { 200, "RST_STREAM frames" },
+    [SETTINGS] = { 50, "SETTINGS frames" },
+    [PUSH_PROMISE] = { 1, "PUSH_PROMISE frames" },
+    [PING] = { 100, "PING frames" },
+    [GOAWAY] = { 10, "GOAWAY frames" },
+    [WINDOW_UPDATE] = { 50000, "WINDOW_UPDATE frames" },
+    [CONTINUATION] = { 1000, "CONTINUATION frames" },
+    [UNKNOWN] = { 200, "frames of unknown types" },
+};
+
+void h2_guard_start(struct h2_guard *guard)
+{
+    *guard = (struct h2_guard){ .preface = PREFACE_SIZE };
+}
+
+static const char *in_block(struct h2_guard *guard, unsigned type, unsigned flags, uint32_t length)
+{
+    if (type != HEADERS && type != CONTINUATION)
+        return NULL;
+    if (type == HEADERS)
+        guard->block_bytes = guard->block_frames = 0;
+    guard->block_bytes += length;
+    guard->block_frames++;
+    guard->in_block = !(flags & END_HEADERS);
+    if (guard->block_bytes > BLOCK_BYTES || guard->block_frames > BLOCK_FRAMES)
+        return "a block of headers without end";
+    return NULL;
+}
+
+static const char *count(struct h2_guard *guard, unsigned type, unsigned flags, uint32_t length)
+{
+    if (type > UNKNOWN)
+        type = UNKNOWN;
+    if (type == DATA && (length || flags & END_STREAM))
+        return NULL;
+    return ++guard->counts[type] > budgets[type].budget ? budgets[type].name : NULL;
+}
+
+static const char *one_frame(struct h2_guard *guard)
+{
+    const unsigned char *head = guard->head;
+    uint32_t length = (uint32_t)head[0] << 16 | (uint32_t)head[1] << 8 | head[2];
+    guard->left = length;
+    guard->head_size = 0;
+    const char *fault = count(guard, head[3], head[4], length);
+    return fault ? fault : in_block(guard, head[3], head[4], length);
+}
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+const char *h2_guard_read(struct h2_guard *guard, const char *data, size_t size, int64_t now_ms)
+{
+    if (guard->second != now_ms / 1000) {
+        guard->second = now_ms / 1000;
+        memset(guard->counts, 0, sizeof guard->counts);
+    }
+    size_t skip = least(size, guard->preface);
+    guard->preface = (uint8_t)(guard->preface - skip);
+    for (size_t at = skip; at < size;) {
+        if (guard->left) {
+            size_t part = least(size - at, guard->left);
+            guard->left -= (uint32_t)part;
+            at += part;
+            continue;
+        }
+        size_t part = least(size - at, sizeof guard->head - guard->head_size);
+        memcpy(guard->head + guard->head_size, data + at, part);
+        guard->head_size = (uint8_t)(guard->head_size + part);
+        at += part;
+        if (guard->head_size < sizeof guard->head)
+            break;
+        const char *fault = one_frame(guard);
+        if (fault)
+            return fault;
+    }
+    return NULL;
+}

@@ -1,0 +1,413 @@
+#include "key_cache.h"
+
+#include "base/clock.h"
+#include "base/lru.h"
+#include "contract/messages.h"
+#include "contract/subjects.h"
+#include "nats/feed.h"
+
+#include <string.h>
+
+enum {
+    KNOWN_MAX = 10000,
+    REFUSED_MAX = 10000,
+    RATES_MAX = 20000,
+    ASKS_MAX = 4096,
+    BUCKETS = 1024,
+    REFUSED_MS = 2000,
+    KNOWN_MS = 60000,
+    DOUBTED_MS = 1000,   /* while the feed has a gap */
+    SERVED_ON_MS = 300000,
+    RETRY_MS = 1000,     /* after auth was found to be away */
+    ASK_MS = 1500,
+    MINUTE_S = 60,
+};
+
+struct rate {
+    atomic_size_t references;
+    _Atomic uint64_t window; /* its first second in the upper half, requests in the lower */
+};
+
+struct known {
+    struct grant *grant;
+    int64_t checked_ms, retry_ms;
+    unsigned epoch;
+};
+
+struct key_waiter {
+    struct message message; /* first */
+    struct key_waiter *next;
+    key_answer_fn *answer;  /* the loop's: NULL when cancelled */
+    void *self;
+    enum key_state state;
+    struct grant *grant;
+    struct loop *loop;
+};
+
+struct ask {
+    struct key_cache *keys;
+    struct ask *next;
+    struct key_waiter *waiters;
+    char key[];
+};
+
+struct key_cache {
+    struct bus *bus;
+    struct feed *feed;
+    pthread_mutex_t lock; /* of all below */
+    struct lru *known, *refused, *rates;
+    struct ask *asks[BUCKETS];
+    size_t ask_count;
+    unsigned epoch;
+    struct key_counts counts;
+};
+
+static void *must(void *memory)
+{
+    if (!memory)
+        abort();
+    return memory;
+}
+
+static void rate_unref(void *value)
+{
+    struct rate *rate = value;
+    if (rate && atomic_fetch_sub(&rate->references, 1) == 1)
+        free(rate);
+}
+
+static struct rate *rate_ref(struct rate *rate)
+{
+    atomic_fetch_add_explicit(&rate->references, 1, memory_order_relaxed);
+    return rate;
+}
+
+void grant_unref(struct grant *grant)
+{
+    if (!grant || atomic_fetch_sub(&grant->references, 1) != 1)
+        return;
+    rate_unref(grant->rate);
+    free(grant);
+}
+
+static struct grant *grant_ref(struct grant *grant)
+{
+    atomic_fetch_add_explicit(&grant->references, 1, memory_order_relaxed);
+    return grant;
+}
+
+static char *put_text(char **at, const char *text)
+{
+    char *out = *at;
+    size_t size = strlen(text) + 1;
+    memcpy(out, text, size);
+    *at += size;
+    return out;
+}
+
+/* One piece of memory: the grant, its list of scopes, its texts. */
+static struct grant *grant_make(const struct valid_apikey *valid)
+{
+    const char *name = valid->name ? valid->name : "";
+    const char *const *scopes = valid->scopes.items;
+    size_t size = sizeof(struct grant) + (valid->scopes.count + 1) * sizeof(char *) + strlen(valid->id) + strlen(name) + 2;
+    for (size_t i = 0; i < valid->scopes.count; i++)
+        size += strlen(scopes[i]) + 1;
+    struct grant *grant = must(calloc(1, size));
+    const char **list = (const char **)(grant + 1);
+    char *text = (char *)(list + valid->scopes.count + 1);
+    atomic_init(&grant->references, 1);
+    grant->id = put_text(&text, valid->id);
+    grant->name = put_text(&text, name);
+    for (size_t i = 0; i < valid->scopes.count; i++)
+        list[i] = put_text(&text, scopes[i]);
+    grant->scopes = list;
+    grant->per_minute = valid->rate;
+    return grant;
+}
+
+bool grant_reaches(const struct grant *grant, const char *path, size_t size)
+{
+    for (const char *const *scope = grant->scopes; *scope; scope++) {
+        size_t length = strlen(*scope);
+        if (strcmp(*scope, "GENERAL") == 0)
+            return true;
+        while (length > 1 && (*scope)[length - 1] == '/')
+            length--;
+        if (**scope == '/' && length <= size && memcmp(*scope, path, length) == 0 &&
+            (length == 1 || length == size || path[length] == '/'))
+            return true;
+    }
+    return false;
+}
+
+bool grant_take(struct grant *grant, int64_t now_ms, int64_t *remaining, int64_t *reset_s)
+{
+    uint64_t now_s = (uint64_t)(now_ms / 1000), old = grant->rate->window, next;
+    do {
+        bool over = now_s - (old >> 32) >= MINUTE_S;
+        uint64_t first = over ? now_s : old >> 32, count = over ? 0 : old & UINT32_MAX;
+        *reset_s = (int64_t)(first + MINUTE_S - now_s);
+        *remaining = grant->per_minute - (int64_t)count - 1;
+        if (*remaining < 0) {
+            *remaining = 0;
+            return false;
+        }
+        next = first << 32 | (count + 1);
+    } while (!atomic_compare_exchange_weak(&grant->rate->window, &old, next));
+    return true;
+}
+
+static void known_release(void *value)
+{
+    struct known *known = value;
+    grant_unref(known->grant);
+    free(known);
+}
+
+struct key_cache *key_cache_create(struct bus *bus, struct feed *feed)
+{
+    struct key_cache *keys = must(calloc(1, sizeof *keys));
+    keys->bus = bus;
+    keys->feed = feed;
+    pthread_mutex_init(&keys->lock, NULL);
+    keys->known = lru_create(KNOWN_MAX, known_release);
+    keys->refused = lru_create(REFUSED_MAX, NULL);
+    keys->rates = lru_create(RATES_MAX, rate_unref);
+    return keys;
+}
+
+void key_cache_destroy(struct key_cache *keys)
+{
+    if (!keys)
+        return;
+    lru_destroy(keys->known);
+    lru_destroy(keys->refused);
+    lru_destroy(keys->rates);
+    pthread_mutex_destroy(&keys->lock);
+    free(keys);
+}
+
+void key_cache_doubt(struct key_cache *keys)
+{
+    pthread_mutex_lock(&keys->lock);
+    keys->epoch++;
+    pthread_mutex_unlock(&keys->lock);
+}
+
+struct key_counts key_cache_counts(struct key_cache *keys)
+{
+    pthread_mutex_lock(&keys->lock);
+    struct key_counts counts = keys->counts;
+    pthread_mutex_unlock(&keys->lock);
+    return counts;
+}
+
+static bool revoked(const struct key_cache *keys, const struct grant *grant)
+{
+    return keys->feed && feed_revoked(keys->feed, REVOKED_APIKEY, grant->id, 0);
+}
+
+static bool fresh(const struct key_cache *keys, const struct known *known, int64_t now_ms)
+{
+    int64_t age = now_ms - known->checked_ms;
+    bool whole = keys->feed && feed_whole(keys->feed) && known->epoch == keys->epoch;
+    return age < (whole ? KNOWN_MS : DOUBTED_MS);
+}
+
+/* A refusal in the table: the state plus one, because NULL is "none". */
+static void *refusal_of(enum key_state state)
+{
+    return (void *)(uintptr_t)(state + 1);
+}
+
+static enum key_state find(struct key_cache *keys, const char *key, int64_t now_ms, struct grant **grant)
+{
+    struct known *known = lru_get(keys->known, key);
+    if (!known) {
+        void *refusal = lru_get(keys->refused, key);
+        return refusal ? (enum key_state)((uintptr_t)refusal - 1) : KEY_ASK;
+    }
+    if (revoked(keys, known->grant)) {
+        lru_drop(keys->known, key);
+        return KEY_REFUSED;
+    }
+    bool is_fresh = fresh(keys, known, now_ms);
+    if (!is_fresh && (now_ms >= known->retry_ms || now_ms - known->checked_ms >= SERVED_ON_MS))
+        return KEY_ASK;
+    keys->counts.stale += !is_fresh;
+    *grant = grant_ref(known->grant);
+    return KEY_KNOWN;
+}
+
+enum key_state key_cache_find(struct key_cache *keys, const char *key, struct grant **grant)
+{
+    int64_t now_ms = clock_ms();
+    pthread_mutex_lock(&keys->lock);
+    enum key_state state = find(keys, key, now_ms, grant);
+    pthread_mutex_unlock(&keys->lock);
+    return state;
+}
+
+/* Asking */
+
+static struct ask **ask_slot(struct key_cache *keys, const char *key)
+{
+    uint64_t hash = 0xcbf29ce484222325;
+    for (const char *c = key; *c; c++)
+        hash = (hash ^ (unsigned char)*c) * 0x100000001b3;
+    struct ask **slot = &keys->asks[hash % BUCKETS];
+    while (*slot && strcmp((*slot)->key, key) != 0)
+        slot = &(*slot)->next;
+    return slot;
+}
+
+static void deliver(struct loop *loop, struct message *message)
+{
+    struct key_waiter *waiter = (struct key_waiter *)message;
+    (void)loop;
+    if (waiter->answer)
+        waiter->answer(waiter->self, waiter->state, waiter->grant);
+    else
+        grant_unref(waiter->grant);
+    free(waiter);
+}
+
+void key_waiter_cancel(void *self)
+{
+    struct key_waiter *waiter = self;
+    waiter->answer = NULL;
+}
+
+static struct rate *rate_of(struct key_cache *keys, const char *id)
+{
+    struct rate *rate = lru_get(keys->rates, id);
+    if (rate)
+        return rate_ref(rate);
+    rate = must(calloc(1, sizeof *rate));
+    atomic_init(&rate->references, 2); /* the table's and the caller's */
+    lru_put(keys->rates, id, rate, 0);
+    return rate;
+}
+
+static void remember_known(struct key_cache *keys, const char *key, struct grant *grant)
+{
+    struct known *known = must(calloc(1, sizeof *known));
+    *known = (struct known){ .grant = grant_ref(grant), .checked_ms = clock_ms(), .epoch = keys->epoch };
+    lru_put(keys->known, key, known, 0);
+}
+
+static enum key_state take_refusal(struct key_cache *keys, const char *key, enum key_state state)
+{
+    lru_drop(keys->known, key);
+    lru_put(keys->refused, key, refusal_of(state), clock_ms() + REFUSED_MS);
+    keys->counts.refused++;
+    return state;
+}
+
+/* Auth did not answer: what it said before holds for a while. */
+static enum key_state take_outage(struct key_cache *keys, const char *key, struct grant **grant)
+{
+    int64_t now_ms = clock_ms();
+    struct known *known = lru_get(keys->known, key);
+    keys->counts.away++;
+    if (!known || now_ms - known->checked_ms >= SERVED_ON_MS || revoked(keys, known->grant))
+        return KEY_AWAY;
+    known->retry_ms = now_ms + RETRY_MS;
+    *grant = grant_ref(known->grant);
+    return KEY_KNOWN;
+}
+
+static enum key_state take_answer(struct key_cache *keys, const char *key, int status, struct grant *fresh_grant, struct grant **grant)
+{
+    if (fresh_grant) {
+        fresh_grant->rate = rate_of(keys, fresh_grant->id);
+        /* libnats may deliver a revocation before the older answer. */
+        if (revoked(keys, fresh_grant))
+            return take_refusal(keys, key, KEY_REFUSED);
+        remember_known(keys, key, fresh_grant);
+        lru_drop(keys->refused, key);
+        keys->counts.answered++;
+        *grant = grant_ref(fresh_grant);
+        return KEY_KNOWN;
+    }
+    if (status == 403)
+        return take_refusal(keys, key, KEY_FORBIDDEN);
+    if (status == 400 || status == 401 || status == 404)
+        return take_refusal(keys, key, KEY_REFUSED);
+    return take_outage(keys, key, grant);
+}
+
+static struct grant *parse(int status, const char *data, size_t size)
+{
+    struct ctx ctx = { 0 };
+    struct valid_apikey valid = { 0 };
+    struct grant *grant = NULL;
+    if (status == 200 && record_parse(&ctx, data, size, valid_apikey_fields, &valid))
+        grant = grant_make(&valid);
+    ctx_finish(&ctx);
+    return grant;
+}
+
+/* On a thread of the bus. */
+static void on_reply(void *self, int status, const char *data, size_t size)
+{
+    struct ask *ask = self;
+    struct key_cache *keys = ask->keys;
+    struct grant *fresh_grant = parse(status, data, size), *grant = NULL;
+    pthread_mutex_lock(&keys->lock);
+    enum key_state state = take_answer(keys, ask->key, status, fresh_grant, &grant);
+    *ask_slot(keys, ask->key) = ask->next;
+    keys->ask_count--;
+    pthread_mutex_unlock(&keys->lock);
+    for (struct key_waiter *waiter = ask->waiters, *next; waiter; waiter = next) {
+        next = waiter->next;
+        waiter->state = state;
+        waiter->grant = grant ? grant_ref(grant) : NULL;
+        loop_send(waiter->loop, &waiter->message);
+    }
+    grant_unref(grant);
+    grant_unref(fresh_grant);
+    free(ask);
+}
+
+/* With the lock held; NULL: somebody asks already, or too many do. */
+static struct ask *join(struct key_cache *keys, const char *key, struct key_waiter *waiter)
+{
+    struct ask **slot = ask_slot(keys, key), *ask = *slot;
+    bool asked = ask;
+    if (!ask) {
+        ask = must(calloc(1, sizeof *ask + strlen(key) + 1));
+        ask->keys = keys;
+        strcpy(ask->key, key);
+        *slot = ask;
+        keys->ask_count++;
+        keys->counts.asked++;
+    }
+    waiter->next = ask->waiters;
+    ask->waiters = waiter;
+    return asked ? NULL : ask;
+}
+
+struct key_waiter *key_cache_ask(struct ctx *ctx, struct key_cache *keys, struct loop *loop, const char *key, key_answer_fn *answer, void *self)
+{
+    struct key_waiter *waiter = must(calloc(1, sizeof *waiter));
+    *waiter = (struct key_waiter){ .message = { .run = deliver }, .answer = answer, .self = self, .loop = loop };
+    pthread_mutex_lock(&keys->lock);
+    /* The answer may have come since the caller looked. */
+    waiter->state = find(keys, key, clock_ms(), &waiter->grant);
+    bool full = waiter->state == KEY_ASK && keys->ask_count >= ASKS_MAX;
+    struct ask *ask = waiter->state == KEY_ASK && !full ? join(keys, key, waiter) : NULL;
+    bool waits = waiter->state == KEY_ASK && !full;
+    pthread_mutex_unlock(&keys->lock);
+    if (!waits) {
+        waiter->state = full ? KEY_AWAY : waiter->state;
+        loop_send(loop, &waiter->message);
+    } else if (ask) {
+        struct buf body = BUF(&ctx->arena);
+        record_json(&body, validate_apikey_fields, &(struct validate_apikey){ .key = key });
+        if (!bus_ask(ctx, keys->bus, SUBJECT_VALIDATE_APIKEY, body.data, body.size, ASK_MS, on_reply, ask))
+            on_reply(ask, 503, "", 0);
+    }
+    return waiter;
+}

@@ -1,0 +1,224 @@
+#include "loop.h"
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "conn.h"
+#include "edge.h"
+#include "edge_tls.h"
+#include "exchange.h"
+#include "origin.h"
+
+#include <arpa/inet.h>
+
+enum { ACCEPTS = 32, BLOCKS_KEPT = 128, TICK_MS = 100 };
+
+uint64_t loop_random(struct loop *loop)
+{
+    /* xoroshiro128+ (Blackman and Vigna) */
+    uint64_t a = loop->random[0], b = loop->random[1], out = a + b;
+    b ^= a;
+    loop->random[0] = (a << 24 | a >> 40) ^ b ^ (b << 16);
+    loop->random[1] = b << 37 | b >> 27;
+    return out;
+}
+
+struct block *loop_block(struct loop *loop)
+{
+    struct block *block = loop->blocks;
+    if (!block)
+        return h2o_mem_alloc(sizeof *block);
+    loop->blocks = block->next;
+    loop->block_count--;
+    return block;
+}
+
+void loop_block_free(struct loop *loop, struct block *block)
+{
+    if (!block)
+        return;
+    if (loop->block_count >= BLOCKS_KEPT) {
+        free(block);
+        return;
+    }
+    block->next = loop->blocks;
+    loop->blocks = block;
+    loop->block_count++;
+}
+
+static void on_accept(h2o_socket_t *sock, const char *err)
+{
+    struct listener *listener = sock->data;
+    struct loop *loop = listener->loop;
+    struct limits *limits = &loop->edge->limits;
+    h2o_socket_t *one;
+    for (int i = 0; !err && i < ACCEPTS; i++) {
+        if (!limits_conn_take(limits)) {
+            /* The kernel keeps what we do not take. */
+            h2o_socket_read_stop(sock);
+            listener->paused = true;
+            return;
+        }
+        if (!(one = h2o_evloop_socket_accept(sock))) {
+            limits_conn_give(limits);
+            return;
+        }
+        atomic_fetch_add_explicit(&limits->accepted, 1, memory_order_relaxed);
+        conn_accept(loop, one, listener->tls);
+    }
+}
+
+static void resume_listeners(struct loop *loop)
+{
+    for (struct listener *listener = loop->listeners; listener; listener = listener->next) {
+        if (!listener->paused)
+            continue;
+        listener->paused = false;
+        h2o_socket_read_start(listener->sock, on_accept);
+    }
+}
+
+static void close_listeners(struct loop *loop)
+{
+    while (loop->listeners) {
+        struct listener *listener = loop->listeners;
+        loop->listeners = listener->next;
+        /* Those that wait in the kernel's queue would be reset. */
+        on_accept(listener->sock, NULL);
+        h2o_socket_close(listener->sock);
+        free(listener);
+    }
+}
+
+static void on_tick(h2o_timeout_entry_t *entry)
+{
+    struct loop *loop = H2O_STRUCT_FROM_MEMBER(struct loop, tick, entry);
+    int64_t now_ms = clock_ms();
+    conn_sweep(loop, now_ms);
+    exchange_sweep(loop, now_ms);
+    pools_sweep(loop->pools, now_ms);
+    resume_listeners(loop);
+    h2o_timeout_link(loop->ctx.loop, &loop->ctx.hundred_ms_timeout, &loop->tick);
+}
+
+static void on_messages(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messages)
+{
+    struct loop *loop = H2O_STRUCT_FROM_MEMBER(struct loop, receiver, receiver);
+    while (!h2o_linklist_is_empty(messages)) {
+        struct message *message = H2O_STRUCT_FROM_MEMBER(struct message, super.link, messages->next);
+        h2o_linklist_unlink(&message->super.link);
+        message->run(loop, message);
+    }
+}
+
+void loop_send(struct loop *loop, struct message *message)
+{
+    message->super.link = (h2o_linklist_t){ 0 };
+    h2o_multithread_send_message(&loop->receiver, &message->super);
+}
+
+struct loop *loop_create(struct edge *edge, size_t index, const char *name, h2o_globalconf_t *global)
+{
+    struct loop *loop = h2o_mem_alloc(sizeof *loop);
+    memset(loop, 0, sizeof *loop);
+    loop->edge = edge;
+    loop->index = index;
+    loop->name = name;
+    loop->hosts[0] = global->hosts[0];
+    random_bytes(loop->random, sizeof loop->random);
+    h2o_linklist_init_anchor(&loop->conns);
+    h2o_linklist_init_anchor(&loop->finished);
+    h2o_linklist_init_anchor(&loop->exchanges);
+    h2o_context_init(&loop->ctx, h2o_evloop_create(), global);
+    h2o_multithread_register_receiver(loop->ctx.queue, &loop->receiver, on_messages);
+    loop->pools = pools_create(loop);
+    loop->tick.cb = on_tick;
+    h2o_timeout_link(loop->ctx.loop, &loop->ctx.hundred_ms_timeout, &loop->tick);
+    return loop;
+}
+
+void loop_listen(struct loop *loop, int fd, bool tls)
+{
+    struct listener *listener = h2o_mem_alloc(sizeof *listener);
+    *listener = (struct listener){ .loop = loop, .tls = tls, .next = loop->listeners };
+    listener->sock = h2o_evloop_socket_create(loop->ctx.loop, fd, H2O_SOCKET_FLAG_DONT_READ);
+    listener->sock->data = listener;
+    h2o_socket_read_start(listener->sock, on_accept);
+    loop->listeners = listener;
+}
+
+static bool finished(struct loop *loop)
+{
+    return loop->stopping && !loop->conn_count;
+}
+
+static void *run(void *self)
+{
+    struct loop *loop = self;
+    pthread_setname_np(pthread_self(), loop->name);
+    while (!finished(loop)) {
+        h2o_evloop_run(loop->ctx.loop, TICK_MS);
+        conn_after_run(loop);
+    }
+    return NULL;
+}
+
+void loop_start(struct loop *loop)
+{
+    h2o_multithread_create_thread(&loop->thread, NULL, run, loop);
+}
+
+struct stop_message {
+    struct message message;
+    int64_t drain_ms;
+};
+
+static void on_stop(struct loop *loop, struct message *message)
+{
+    struct stop_message *stop = (struct stop_message *)message;
+    if (!loop->stopping) {
+        loop->stopping = true;
+        loop->stop_at = clock_ms() + stop->drain_ms;
+        close_listeners(loop);
+        h2o_context_request_shutdown(&loop->ctx);
+    }
+    free(stop);
+}
+
+void loop_stop(struct loop *loop, int64_t drain_ms)
+{
+    struct stop_message *stop = h2o_mem_alloc(sizeof *stop);
+    *stop = (struct stop_message){ { .run = on_stop }, drain_ms };
+    loop_send(loop, &stop->message);
+}
+
+void loop_join(struct loop *loop)
+{
+    if (loop->thread)
+        pthread_join(loop->thread, NULL);
+    loop->thread = 0;
+}
+
+void loop_free(struct loop *loop)
+{
+    if (!loop)
+        return;
+    loop->stopping = true;
+    close_listeners(loop);
+    conn_after_run(loop);
+    pools_destroy(loop->pools);
+    h2o_timeout_unlink(&loop->tick);
+    h2o_evloop_run(loop->ctx.loop, 0); /* runs the last messages, frees the sockets that were closed */
+    h2o_timeout_unlink(&loop->ctx.http2._graceful_shutdown_timeout);
+    h2o_multithread_unregister_receiver(loop->ctx.queue, &loop->receiver);
+    h2o_loop_t *evloop = loop->ctx.loop;
+    h2o_context_dispose(&loop->ctx);
+    h2o_evloop_destroy(evloop);
+    while (loop->blocks) {
+        struct block *block = loop->blocks;
+        loop->blocks = block->next;
+        free(block);
+    }
+    config_unref(loop->config);
+    edge_tls_free(loop->tls);
+    free(loop);
+}

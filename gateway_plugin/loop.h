@@ -1,0 +1,78 @@
+#pragma once
+/*
+ * One event loop and its thread: listeners, connections of clients, requests,
+ * connections to members. What it holds is touched by its own thread alone;
+ * others send it messages.
+ */
+#include "config/config.h"
+
+#include <h2o.h>
+#include <pthread.h>
+
+struct edge;
+struct pools;
+struct block;
+
+struct listener {
+    struct loop *loop;
+    h2o_socket_t *sock;
+    bool tls;
+    bool paused; /* too many connections */
+    struct listener *next;
+};
+
+struct loop {
+    h2o_context_t ctx; /* first: from h2o's context to the loop */
+    struct edge *edge;
+    size_t index;
+    const char *name;
+    pthread_t thread;
+    h2o_multithread_receiver_t receiver;
+    h2o_hostconf_t *hosts[2];
+    struct config *config;   /* the present one; NULL on the admin's loop */
+    struct ssl_ctx_st *tls;
+    struct listener *listeners;
+    h2o_linklist_t conns;     /* struct conn */
+    h2o_linklist_t finished;  /* struct conn whose request is over: see conn_after_run() */
+    h2o_linklist_t exchanges; /* struct exchange */
+    struct pools *pools;
+    struct block *blocks;     /* free ones */
+    size_t block_count;
+    h2o_timeout_entry_t tick; /* every 100 ms */
+    uint64_t random[2];
+    size_t conn_count;
+    bool stopping;
+    int64_t stop_at;          /* on clock_ms(): what is left then is cut off */
+    bool done;
+    char address[64];         /* that the last listener is bound to */
+};
+
+/* Runs on the loop's thread. */
+struct message {
+    h2o_multithread_message_t super;
+    void (*run)(struct loop *loop, struct message *message); /* owns the message */
+};
+
+/* `handler` answers the requests. Starts nothing yet. */
+struct loop *loop_create(struct edge *edge, size_t index, const char *name, h2o_globalconf_t *global);
+/* Takes the descriptor of a bound socket. Before loop_start(). */
+void loop_listen(struct loop *loop, int fd, bool tls);
+void loop_start(struct loop *loop);
+/* Any thread. */
+void loop_send(struct loop *loop, struct message *message);
+/* Any thread: takes no more connections, ends when all are done or `drain_ms` has passed. */
+void loop_stop(struct loop *loop, int64_t drain_ms);
+/* Waits for the thread. Messages may still be sent to it; none is run any more but by loop_free(). */
+void loop_join(struct loop *loop);
+void loop_free(struct loop *loop);
+/* On its thread: not for secrets. */
+uint64_t loop_random(struct loop *loop);
+
+/* A piece of memory for the bytes of one answer under way. Kept by the loop for the next one. */
+enum { BLOCK_SIZE = 32 * 1024 };
+struct block {
+    struct block *next;
+    char data[BLOCK_SIZE];
+};
+struct block *loop_block(struct loop *loop);
+void loop_block_free(struct loop *loop, struct block *block);
