@@ -11,7 +11,13 @@
 struct local_authority {
     struct local_authority_options options;
     pthread_mutex_t lock;
-    struct lru *known; /* hash of a token -> struct caller in one block */
+    struct lru *known; /* hash of a token -> struct known */
+};
+
+/* One block: the caller's texts follow. */
+struct known {
+    uint64_t generation; /* of the feed, before the store was asked */
+    struct caller caller;
 };
 
 static size_t text_size(const char *text)
@@ -45,10 +51,9 @@ static const char *pack_text(char **at, const char *text)
     return memcpy(packed, text, text_size(text));
 }
 
-/* `room` has caller_size(caller) bytes. */
-static struct caller *pack(void *room, const struct caller *caller)
+/* `packed` is the beginning of caller_size(caller) bytes. */
+static struct caller *pack(struct caller *packed, const struct caller *caller)
 {
-    struct caller *packed = room;
     const char **roles = (const char **)(packed + 1);
     size_t count = role_count(caller);
     char *at = (char *)(roles + count + 1);
@@ -99,24 +104,26 @@ static struct caller *recall(struct ctx *ctx, struct local_authority *local, con
         return NULL;
     struct caller *found = NULL;
     pthread_mutex_lock(&local->lock);
-    const struct caller *known = lru_get(local->known, key);
-    if (known && is_stale(local, known))
+    const struct known *known = lru_get(local->known, key);
+    if (known && (known->generation != feed_generation(local->options.feed) || is_stale(local, &known->caller)))
         lru_drop(local->known, key);
     else if (known)
-        found = pack(arena_alloc(&ctx->arena, caller_size(known)), known);
+        found = pack(arena_alloc(&ctx->arena, caller_size(&known->caller)), &known->caller);
     pthread_mutex_unlock(&local->lock);
     return found;
 }
 
-static void remember(struct local_authority *local, const char *key, const struct caller *caller)
+static void remember(struct local_authority *local, const char *key, const struct caller *caller, uint64_t generation)
 {
     if (is_stale(local, caller))
         return;
-    void *room = malloc(caller_size(caller));
-    if (!room)
+    struct known *known = malloc(offsetof(struct known, caller) + caller_size(caller));
+    if (!known)
         abort();
+    known->generation = generation;
+    pack(&known->caller, caller);
     pthread_mutex_lock(&local->lock);
-    lru_put(local->known, key, pack(room, caller), clock_ms() + caller->expires_at - clock_now_ms());
+    lru_put(local->known, key, known, clock_ms() + caller->expires_at - clock_now_ms());
     pthread_mutex_unlock(&local->lock);
 }
 
@@ -167,12 +174,13 @@ static struct caller *token(struct ctx *ctx, void *self, const char *access_toke
     struct caller *caller = recall(ctx, local, key);
     if (caller)
         return caller;
+    uint64_t generation = feed_generation(local->options.feed);
     struct jwt_claims claims;
     if (!token_check(ctx, local->options.tokens, access_token, false, &claims))
         return NULL;
     caller = caller_of(ctx, local, &claims);
     if (caller)
-        remember(local, key, caller);
+        remember(local, key, caller, generation);
     return caller;
 }
 
