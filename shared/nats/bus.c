@@ -98,10 +98,6 @@ static void bus_free(struct bus *bus)
         free(each->queue);
         free(each);
     }
-    for (struct watcher *next, *each = bus->watchers; each; each = next) {
-        next = each->next;
-        free(each);
-    }
     arena_free(&bus->arena);
     free(bus);
 }
@@ -112,6 +108,7 @@ struct bus *bus_open(struct ctx *ctx, const struct bus_options *options)
     if (!bus)
         abort();
     pthread_mutex_init(&bus->mutex, NULL);
+    pthread_mutex_init(&bus->watching, NULL);
     cond_init(&bus->work);
     cond_init(&bus->quiet);
     bus->last = &bus->first;
@@ -137,15 +134,6 @@ bool bus_up(const struct bus *bus)
 const char *bus_instance(const struct bus *bus)
 {
     return bus->instance;
-}
-
-void bus_close(struct bus *bus, int timeout_ms)
-{
-    if (!bus)
-        return;
-    sender_stop(bus, timeout_ms);
-    asks_stop(&bus->asks);
-    bus_free(bus);
 }
 
 struct listening *bus_subscribe(struct bus *bus, const char *subject, const char *queue, bus_arrival_fn *arrival, void *self)
@@ -178,15 +166,60 @@ bool bus_unsubscribe(struct bus *bus, struct listening *listening, int64_t timeo
     return ended;
 }
 
-void bus_watch(struct bus *bus, void (*connected)(void *self), void *self)
+void bus_watch(struct bus *bus, const struct watcher *watcher)
 {
-    struct watcher *watcher = calloc(1, sizeof *watcher);
-    if (!watcher)
+    struct watcher *copy = malloc(sizeof *copy);
+    if (!copy)
         abort();
-    pthread_mutex_lock(&bus->mutex);
-    *watcher = (struct watcher){ .next = bus->watchers, .connected = connected, .self = self };
-    bus->watchers = watcher;
-    pthread_mutex_unlock(&bus->mutex);
+    *copy = *watcher;
+    pthread_mutex_lock(&bus->watching);
+    copy->next = bus->watchers;
+    bus->watchers = copy;
+    pthread_mutex_unlock(&bus->watching);
+}
+
+void bus_unwatch(struct bus *bus, const void *self)
+{
+    pthread_mutex_lock(&bus->watching);
+    for (struct watcher **at = &bus->watchers; *at;) {
+        struct watcher *watcher = *at;
+        if (watcher->self != self) {
+            at = &watcher->next;
+            continue;
+        }
+        *at = watcher->next;
+        free(watcher);
+    }
+    pthread_mutex_unlock(&bus->watching);
+}
+
+uint64_t bus_epoch(const struct bus *bus)
+{
+    return __atomic_load_n(&bus->epoch, __ATOMIC_ACQUIRE);
+}
+
+static void tell_closing(struct bus *bus)
+{
+    pthread_mutex_lock(&bus->watching);
+    struct watcher *all = bus->watchers;
+    bus->watchers = NULL;
+    pthread_mutex_unlock(&bus->watching);
+    for (struct watcher *next; all; all = next) {
+        next = all->next;
+        if (all->closing)
+            all->closing(all->self);
+        free(all);
+    }
+}
+
+void bus_close(struct bus *bus, int timeout_ms)
+{
+    if (!bus)
+        return;
+    tell_closing(bus);
+    sender_stop(bus, timeout_ms);
+    asks_stop(&bus->asks);
+    bus_free(bus);
 }
 
 /* What bus_listen() was given. */

@@ -230,11 +230,11 @@ void link_apply(struct bus *bus)
 
 static void tell(struct bus *bus)
 {
-    pthread_mutex_lock(&bus->mutex);
-    struct watcher *each = bus->watchers;
-    pthread_mutex_unlock(&bus->mutex);
-    for (; each; each = each->next)
-        each->connected(each->self);
+    pthread_mutex_lock(&bus->watching);
+    for (const struct watcher *each = bus->watchers; each; each = each->next)
+        if (each->connected)
+            each->connected(each->self);
+    pthread_mutex_unlock(&bus->watching);
     if (bus->connected)
         bus->connected(bus->self);
 }
@@ -249,6 +249,7 @@ bool link_open(struct bus *bus)
     link_apply(bus);
     pthread_mutex_lock(&bus->mutex);
     bool here = !bus->lost;
+    __atomic_add_fetch(&bus->epoch, 1, __ATOMIC_ACQ_REL);
     __atomic_store_n(&bus->up, here, __ATOMIC_RELEASE);
     pthread_mutex_unlock(&bus->mutex);
     if (here) {

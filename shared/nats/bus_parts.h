@@ -38,10 +38,11 @@ struct listening {
     natsSubscription *sub; /* the sender's */
 };
 
-/* Called by the sender's thread when the connection came up; must not block. */
+/* Either may be NULL. */
 struct watcher {
     struct watcher *next;
-    void (*connected)(void *self);
+    void (*connected)(void *self); /* on the sender's thread: must not block, nor watch or unwatch */
+    void (*closing)(void *self);   /* first thing in bus_close(), which forgets the watcher then */
     void *self;
 };
 
@@ -88,7 +89,6 @@ struct bus {
     struct outgoing *first, **last;
     size_t waiting, waiting_bytes;
     struct listening *listenings;
-    struct watcher *watchers;
     bool changed;    /* a listening is new, or no longer wanted */
     bool lost;       /* libnats says that the connection is gone */
     bool stopping;
@@ -96,6 +96,10 @@ struct bus {
     size_t callbacks; /* that libnats may still make */
     bool up;          /* read without the lock */
     bool started;
+
+    pthread_mutex_t watching; /* held while watchers are called */
+    struct watcher *watchers;
+    uint64_t epoch; /* connections so far; by __atomic */
 
     natsConnection *nc; /* the sender's */
     char complaint[128];
@@ -108,8 +112,10 @@ struct bus {
 struct listening *bus_subscribe(struct bus *bus, const char *subject, const char *queue, bus_arrival_fn *arrival, void *self);
 /* Lets what has arrived be handled, then ends it. After true no call is made any more; false: not within timeout_ms, then `self` must live as long as the bus. */
 bool bus_unsubscribe(struct bus *bus, struct listening *listening, int64_t timeout_ms);
-/* For the life of the bus. */
-void bus_watch(struct bus *bus, void (*connected)(void *self), void *self);
+void bus_watch(struct bus *bus, const struct watcher *watcher);
+void bus_unwatch(struct bus *bus, const void *self);
+/* Grows with every connection: what was known by an earlier one may have changed. */
+uint64_t bus_epoch(const struct bus *bus);
 void cond_init(pthread_cond_t *cond);
 /* false when clock_ms() has reached `until_ms`. */
 bool cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t until_ms);
@@ -148,6 +154,7 @@ struct answer {
     const char *text; /* of an error, "" otherwise */
     const char *data;
     size_t size;
+    const char *reply;     /* where to answer it, "" = nowhere */
     const char *subject;   /* Nats-Subject and Nats-Sequence of a message read from a stream */
     uint64_t sequence;
 };

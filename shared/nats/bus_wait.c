@@ -47,13 +47,14 @@ static struct answer answer_copy(struct arena *arena, const struct answer *from)
     struct answer out = *from;
     out.text = arena_strdup(arena, from->text);
     out.subject = arena_strdup(arena, from->subject);
+    out.reply = arena_strdup(arena, from->reply);
     out.data = arena_memdup(arena, from->data, from->size);
     return out;
 }
 
 static struct answer answer_of(int status, natsMsg *msg)
 {
-    struct answer out = { .status = status, .text = "", .data = "", .subject = "" };
+    struct answer out = { .status = status, .text = "", .data = "", .subject = "", .reply = "" };
     if (!msg)
         return out;
     const char *text = msg_header(msg, "Nats-Service-Error"), *subject = msg_header(msg, "Nats-Subject");
@@ -61,6 +62,7 @@ static struct answer answer_of(int status, natsMsg *msg)
     out.text = text ? text : "";
     out.data = natsMsg_GetData(msg);
     out.size = (size_t)natsMsg_GetDataLength(msg);
+    out.reply = natsMsg_GetReply(msg) ? natsMsg_GetReply(msg) : "";
     out.subject = subject ? subject : "";
     out.sequence = sequence ? strtoull(sequence, NULL, 10) : 0;
     return out;

@@ -15,8 +15,10 @@ enum revoked { REVOKED_SESSION, REVOKED_APIKEY, CHANGED_USER };
 struct feed_options {
     struct bus *bus;
     int64_t keep_ms; /* how long an id is remembered: longer than a token lives */
-    /* On libnats' thread, for each message: drop what you remember of it. May be NULL. */
+    /* Any thread, does not block, may come twice for one message: drop what you remember of it. May be NULL. */
     void (*changed)(void *self, enum revoked kind, const char *id, int64_t version);
+    /* Revocations may have been missed for good (the stream was lost): drop all that you remember. Same rules. May be NULL. */
+    void (*lost)(void *self);
     void *self;
 };
 
@@ -25,6 +27,10 @@ void feed_close(struct feed *feed);
 
 /* No gap: everything revoked until (about) now is known here. False while NATS is away, or the stream is behind. */
 bool feed_whole(const struct feed *feed);
+/* Everything revoked until then (clock_ms()) is known here; stands still while the feed is not whole. 0 = nothing yet. */
+int64_t feed_known_ms(const struct feed *feed);
+/* An answer asked for under another generation must be asked for again: grows with each `lost`. */
+uint64_t feed_generation(const struct feed *feed);
 /* Session or key ended; or a user's version newer than `version` is known. Any thread. */
 bool feed_revoked(struct feed *feed, enum revoked kind, const char *id, int64_t version);
 /* For this process's own revocations: known here at once. */

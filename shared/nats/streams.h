@@ -14,5 +14,9 @@ extern const struct stream stream_revoked; /* auth.session.revoked, auth.apikey.
 extern const struct stream stream_events;  /* event.user.>, event.track.>, event.playlist.>: 7 d */
 extern const struct stream stream_otp;     /* event.otp.>: 10 min, work queue */
 
-/* Makes it where it is missing, now and after each reconnect (a stream can be lost with its server's directory). */
+/*
+ * Makes those that are missing, now, after each reconnect and every 5 s (a
+ * stream can be lost with its server's directory), for the life of the bus. Waits
+ * up to 2 s for the first time; where NATS is away it is made up later. `streams` is kept.
+ */
 bool streams_keep(struct ctx *ctx, struct bus *bus, const struct stream *const *streams);
