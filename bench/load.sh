@@ -99,7 +99,7 @@ sides() {
         "$kind" "${ours[@]}" | keep "$row" ours
         "$kind" "${peer[@]}" | keep "$row" peer
     done
-    done_step "$(median "$row" ours 1 | awk '{ printf "%.0f", $1 }')/s against $(median "$row" peer 1 | awk '{ printf "%.0f", $1 }')/s"
+    done_step "$(median "$row" ours 1 | cut -d. -f1) against $(median "$row" peer 1 | cut -d. -f1)"
 }
 
 # alone ROW KIND ARGS...: the same without a peer.
@@ -114,7 +114,7 @@ alone() {
     for round in $(seq "$rounds"); do
         "$kind" "$@" | keep "$row" ours
     done
-    done_step "$(median "$row" ours 1 | awk '{ printf "%.0f", $1 }')/s"
+    done_step "$(median "$row" ours 1 | cut -d. -f1)"
 }
 
 # median ROW SIDE COLUMN: of the measurement whose rate is the median; failures of all rounds are summed in column 4.
