@@ -1,8 +1,9 @@
 #pragma once
 /*
  * Access tokens: RFC 9068 (typ at+jwt), checked per RFC 8725. libjwt reads and
- * writes, OpenSSL signs and verifies with keys parsed once: `alg` must be the
- * one pinned for the `kid` before anything else is looked at.
+ * writes the JSON, OpenSSL signs and verifies with keys parsed once: `alg` must
+ * be the one pinned for the `kid` before anything else is looked at. `iss` and
+ * `aud` are texts, `sub` and `exp` must be there. Keys may be used by any thread.
  */
 #include "base/ctx.h"
 
@@ -21,7 +22,7 @@ struct jwt_key {
 struct jwt_keys;
 
 struct jwt_keys *jwt_keys_create(void);
-/* Takes over the EVP_PKEY. Before the set is shared. */
+/* Takes over the EVP_PKEY, copies the kid. Before the set is shared. At most 32; the first of a kid stays. */
 void jwt_keys_add(struct jwt_keys *keys, const char *kid, enum jwt_alg alg, EVP_PKEY *key);
 struct jwt_keys *jwt_keys_ref(struct jwt_keys *keys);
 void jwt_keys_unref(struct jwt_keys *keys);
@@ -33,6 +34,7 @@ struct jwt_keys *jwks_parse(struct ctx *ctx, const char *json, size_t size);
 char *jwks_write(struct ctx *ctx, const struct jwt_keys *keys);
 
 EVP_PKEY *jwt_key_generate(struct ctx *ctx, enum jwt_alg alg); /* RSA 2048, or P-256 */
+/* PEM, private or public, not encrypted: RSA of 2,048 to 8,192 bits, or P-256; else ERROR_INVALID. */
 EVP_PKEY *jwt_key_read(struct ctx *ctx, const char *pem, size_t size, enum jwt_alg *alg);
 char *jwt_key_write(struct ctx *ctx, EVP_PKEY *key); /* PKCS#8 PEM */
 char *jwt_key_kid(struct ctx *ctx, EVP_PKEY *key);   /* RFC 7638 */
