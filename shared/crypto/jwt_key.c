@@ -15,7 +15,6 @@
 
 DEFINE_CLEANUP(BIO *, BIO_free_all)
 DEFINE_CLEANUP(BIGNUM *, BN_free)
-DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free)
 
 struct jwt_keys {
     atomic_uint references;
