@@ -149,7 +149,7 @@ static bool check_claims(struct ctx *ctx, const struct jwt_claims *claims, int64
         return refuse(ctx, "the token is for another audience");
     if (!claims->subject || !*claims->subject)
         return refuse(ctx, "the token has no subject");
-    if (claims->expires <= expect->now - expect->leeway)
+    if (!expect->expired_too && claims->expires <= expect->now - expect->leeway)
         return refuse(ctx, "the token has expired");
     if (not_before > expect->now + expect->leeway || claims->issued > expect->now + expect->leeway)
         return refuse(ctx, "the token is not valid yet");
