@@ -27,7 +27,7 @@ void *arena_alloc(struct arena *arena, size_t size)
     const size_t align = _Alignof(max_align_t);
     if (size > PTRDIFF_MAX - align)
         abort();
-    size = (size + align - 1) & ~(align - 1);
+    size = size ? (size + align - 1) & ~(align - 1) : align; /* nothing has an address too */
     if (size > arena->left) {
         if (size >= BLOCK_SIZE / 4) {
             /* A large piece gets a block of its own; what is left of the head stays in use. */

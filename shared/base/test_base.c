@@ -25,6 +25,7 @@ Test(base, arena_gives_zeroed_and_aligned_memory)
 {
     for (size_t size = 0; size < 20000; size = size * 2 + 1) {
         unsigned char *at = arena_alloc(&arena, size);
+        cr_assert_not_null(at);
         cr_assert_eq((uintptr_t)at % _Alignof(max_align_t), 0);
         for (size_t i = 0; i < size; i++)
             cr_assert_eq(at[i], 0);

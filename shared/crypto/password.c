@@ -51,7 +51,7 @@ static bool bcrypt_matches(struct ctx *ctx, const char *password, const char *ha
     _cleanup_(freep) void *data = calloc(1, sizeof(struct crypt_data));
     if (!data)
         abort();
-    const char *made = crypt_r(password, hash, data);
+    const char *made = crypt_rn(password, hash, data, sizeof(struct crypt_data)); /* NULL where crypt_r() makes up "*0" */
     bool same = made && text_secret_equal(made, hash);
     sodium_memzero(data, sizeof(struct crypt_data));
     return same;
