@@ -262,8 +262,8 @@ static void put_target(struct writer *writer, const struct exchange *x)
         base_size--;
     put(writer, base, base_size);
     size_t from = x->route->strip_path ? x->prefix : 0;
-    /* "/auth" stripped of "/auth" is "/". */
-    if (from == x->path.size)
+    /* "/auth" stripped of "/auth" is "/", or the service's own path. */
+    if (from == x->path.size && !base_size)
         put(writer, "/", 1);
     put(writer, x->path.text + from, x->path.total - from);
 }

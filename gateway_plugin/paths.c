@@ -6,7 +6,6 @@
 enum byte_kind {
     PLAIN,
     SLASH,
-    DOT,
     ESCAPE,
     ENCODE, /* not allowed raw, but harmless: it is escaped */
     QUERY,
@@ -16,7 +15,7 @@ enum byte_kind {
 static enum byte_kind kind_of(unsigned char c)
 {
     static const unsigned char special[256] = {
-        ['/'] = SLASH, ['.'] = DOT, ['%'] = ESCAPE, ['?'] = QUERY, ['\\'] = REFUSE, ['#'] = REFUSE, [0x7f] = REFUSE,
+        ['/'] = SLASH, ['%'] = ESCAPE, ['?'] = QUERY, ['\\'] = REFUSE, ['#'] = REFUSE, [0x7f] = REFUSE,
         ['"'] = ENCODE, ['<'] = ENCODE, ['>'] = ENCODE, ['^'] = ENCODE, ['`'] = ENCODE, ['{'] = ENCODE, ['|'] = ENCODE,
         ['}'] = ENCODE,
     };
@@ -46,6 +45,21 @@ static enum path_form look_query(const char *in, size_t from, size_t size)
     return form;
 }
 
+static bool ends_segment(const char *in, size_t at, size_t size)
+{
+    return at >= size || in[at] == '/' || in[at] == '?';
+}
+
+/* After a slash: an empty segment, or one that is `.` or `..`. */
+static bool needs_resolving(const char *in, size_t at, size_t size)
+{
+    if (at < size && in[at] == '/')
+        return true;
+    if (at >= size || in[at] != '.')
+        return false;
+    return ends_segment(in, at + 1, size) || (in[at + 1] == '.' && ends_segment(in, at + 2, size));
+}
+
 enum path_form path_look(const char *in, size_t size, struct path *path)
 {
     *path = (struct path){ in, size, size };
@@ -57,11 +71,8 @@ enum path_form path_look(const char *in, size_t size, struct path *path)
         case PLAIN:
             break;
         case SLASH:
-            /* An empty segment, or one that begins with a dot: look closer. */
-            if (i + 1 < size && (in[i + 1] == '/' || in[i + 1] == '.'))
+            if (needs_resolving(in, i + 1, size))
                 form = PATH_REWRITE;
-            break;
-        case DOT:
             break;
         case QUERY:
             path->size = i;

@@ -134,8 +134,8 @@ static void read_service(struct kong_reader *reader, const char *path, const str
         set_from_url(reader, url, path, service);
     else if (!service->host)
         fault(reader->faults, node->line, field_path(reader->faults, path, "host"), "is required (or url)");
-    if (!service->name)
-        return;
+    if (!service->name) /* a fault already; what is below it is read all the same */
+        service->name = arena_printf(reader->faults->arena, "line %d", node->line);
     struct kong_plugin within = { .service_name = service->name };
     read_list(reader, path, node, "plugins", read_plugin, &within);
     read_list(reader, path, node, "routes", read_route, service);
@@ -215,7 +215,7 @@ static void read_upstream(struct kong_reader *reader, const char *path, const st
     if (health)
         read_health(reader, path, health, &upstream->passive);
     if (!upstream->name)
-        return;
+        upstream->name = arena_printf(reader->faults->arena, "line %d", node->line);
     read_list(reader, path, node, "targets", read_target, upstream);
     *reader->last_upstream = upstream;
     reader->last_upstream = &upstream->next;
