@@ -49,7 +49,7 @@ static bool index_check(struct ctx *ctx, const struct collection *of, const stru
 
 bool collection_check(struct ctx *ctx, const struct collection *of)
 {
-    if (!name_is_plain(of->name))
+    if (!name_is_plain(of->name) || text_starts(of->name, "store_")) /* the back ends' own begin so */
         return ctx_fail(ctx, ERROR_INTERNAL, "\"%s\" is no name of a collection", of->name ? of->name : "");
     size_t count = 0;
     for (; of->indexes && of->indexes[count].name; count++)

@@ -284,6 +284,17 @@ static bool migrate_files(struct ctx *ctx, struct migrating *migrating, const st
     return ok;
 }
 
+/* What another process declared a moment ago must be known before this one writes. */
+static bool learn_declared(struct ctx *ctx, struct store *store)
+{
+    struct backend *backend = store_backend(store);
+    struct declarations declared;
+    for (const struct collection *const *of = store_collections(store); *of; of++)
+        if (!backend->type->declared(ctx, backend, (*of)->name, &declared))
+            return false;
+    return true;
+}
+
 bool migrate(struct ctx *ctx, struct store *store, const char *dir, const struct migration_step *steps, size_t *applied)
 {
     struct migration_files files = { 0 };
@@ -291,7 +302,7 @@ bool migrate(struct ctx *ctx, struct store *store, const char *dir, const struct
     size_t count = 0;
     if (!migration_files_read(ctx, dir, &files))
         return false;
-    bool ok = migrate_files(ctx, &migrating, &files, &count);
+    bool ok = migrate_files(ctx, &migrating, &files, &count) && learn_declared(ctx, store);
     migration_files_free(&files);
     if (applied)
         *applied = count;

@@ -50,6 +50,8 @@ static struct backend *open_backend(struct ctx *ctx, const struct store_options 
 {
     if (text_starts(options->url, "embedded:"))
         return embedded_open(ctx, options->url + strlen("embedded:"), options->service, tables);
+    if (text_starts(options->url, "mongodb://") || text_starts(options->url, "mongodb+srv://"))
+        return mongodb_open(ctx, options, tables);
     return ctx_fail(ctx, ERROR_INVALID, "a store is embedded:DIR or mongodb://HOST:PORT");
 }
 

@@ -86,6 +86,14 @@ struct song *song_new(struct fixture *fixture, const char *id, const char *slug)
     return song;
 }
 
+const char *error_chain(struct ctx *ctx)
+{
+    struct buf text = BUF(&ctx->arena);
+    for (const struct error *error = ctx->error; error; error = error->cause)
+        buf_printf(&text, "%s%s", text.size ? " <- " : "", error->message);
+    return text.size ? text.data : "no error";
+}
+
 static int remove_one(const char *path, const struct stat *about, int kind, struct FTW *ftw)
 {
     (void)about;

@@ -40,6 +40,10 @@ void with_ferretdb(void (*test)(struct fixture *fixture));
     {                                             \
         with_embedded(name);                      \
     }                                             \
+    Test(ferretdb, name, .timeout = 120)          \
+    {                                             \
+        with_ferretdb(name);                      \
+    }                                             \
     static void name(struct fixture *fixture)
 
 /* Another handle on the same store, as another process would have it. */
@@ -49,7 +53,7 @@ void fixture_migration(struct fixture *fixture, const char *name, const char *js
 const char *fixture_migrations(struct fixture *fixture);
 
 /* Checks that are said with the pending error. */
-#define ok(ctx_, call) cr_assert((call), "%s: %s", #call, (ctx_)->error ? (ctx_)->error->message : "no error")
+#define ok(ctx_, call) cr_assert((call), "%s: %s", #call, error_chain(ctx_))
 #define fails(ctx_, code_, call)                                                                             \
     do {                                                                                                     \
         cr_assert(!(call), "%s should fail", #call);                                                         \
@@ -58,4 +62,5 @@ const char *fixture_migrations(struct fixture *fixture);
         (ctx_)->error = NULL;                                                                                \
     } while (0)
 
+const char *error_chain(struct ctx *ctx);
 struct song *song_new(struct fixture *fixture, const char *id, const char *slug);

@@ -132,13 +132,14 @@ STORE_TEST(a_new_index_holds_what_was_there_before)
 {
     struct ctx *ctx = &fixture->ctx;
     static const struct collection *const collections[] = { &later, NULL };
-    struct write writes[700] = { 0 };
-    for (int i = 0; i < 700; i++) {
+    static struct write writes[700]; /* more than one batch; fewer on FerretDB, which looks through all for each */
+    int count = fixture->ferretdb ? 100 : 700;
+    for (int i = 0; i < count; i++) {
         struct song *song = song_new(fixture, arena_printf(&ctx->arena, "s%03d", i), NULL);
         song->plays = i % 10 + 1;
         writes[i] = (struct write){ .kind = WRITE_INSERT, .of = &songs, .record = song };
     }
-    ok(ctx, store_write_many(ctx, fixture->store, writes, 700));
+    ok(ctx, store_write_many(ctx, fixture->store, writes, (size_t)count));
     struct store_options options = { .url = fixture->url, .service = "test", .ferretdb = fixture->ferretdb };
     struct store *store;
     ok(ctx, store = store_open(ctx, &options, collections));
@@ -152,7 +153,7 @@ STORE_TEST(a_new_index_holds_what_was_there_before)
     ok(ctx, migrate(ctx, store, fixture_migrations(fixture), NULL, NULL));
     ok(ctx, migrate_check(ctx, store, fixture_migrations(fixture)));
     ok(ctx, store_scan(ctx, store, &later, &scan, &page));
-    cr_expect_eq(page.count, 70);
+    cr_expect_eq(page.count, (size_t)count / 10);
     /* The older process keeps it, too. */
     struct song *song = song_new(fixture, "x", NULL);
     song->plays = 3;
@@ -160,7 +161,7 @@ STORE_TEST(a_new_index_holds_what_was_there_before)
     ok(ctx, store_remove(ctx, fixture->store, &songs, "s002", 0, NO_EVENTS));
     ok(ctx, store_remove(ctx, fixture->store, &songs, "s012", 0, NO_EVENTS));
     ok(ctx, store_scan(ctx, store, &later, &scan, &page));
-    cr_expect_eq(page.count, 69);
+    cr_expect_eq(page.count, (size_t)count / 10 - 1);
     store_close(store);
 }
 
