@@ -43,33 +43,26 @@ static struct held_session *renew(struct ctx *ctx, const struct sessions *sessio
     return held;
 }
 
-static bool end_oldest(struct ctx *ctx, const struct sessions *sessions, const char *user_id, size_t surplus)
-{
-    struct page page;
-    if (!session_store_of(ctx, sessions->store, user_id, false, NULL, &page))
-        return false;
-    struct session *oldest = page.items;
-    for (size_t i = 0; i < page.count && i < surplus; i++)
-        if (!session_end(ctx, sessions, oldest[i].doc.id))
-            return false;
-    return true;
-}
-
-/* Who signs in all day without signing out is not to fill the store: now and then a sign-in counts. */
+/* Who signs in all day without signing out is not to fill the store: now and then a sign-in ends those beyond the newest. */
 static bool prune(struct ctx *ctx, const struct sessions *sessions, const char *user_id)
 {
     unsigned char dice;
     random_bytes(&dice, 1);
     if (dice % PRUNE_ONE_IN)
         return true;
-    size_t count = 0;
+    size_t alive = 0;
     struct page page = { 0 };
     do {
-        if (!session_store_of(ctx, sessions->store, user_id, false, page.next, &page))
+        if (!session_store_of(ctx, sessions->store, user_id, true, page.next, &page))
             return false;
-        count += page.count;
-    } while (page.next && count < SESSIONS_MAX + SESSION_PAGE);
-    return count <= SESSIONS_MAX || end_oldest(ctx, sessions, user_id, count - SESSIONS_MAX);
+        const struct session *items = page.items;
+        for (size_t i = 0; i < page.count; i++) {
+            alive += !items[i].revoked_at;
+            if (alive > SESSIONS_MAX && !session_end(ctx, sessions, items[i].doc.id))
+                return false;
+        }
+    } while (page.next && alive <= SESSIONS_MAX);
+    return true;
 }
 
 struct held_session *session_begin(struct ctx *ctx, const struct sessions *sessions, const struct user *user,

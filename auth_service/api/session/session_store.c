@@ -32,8 +32,8 @@ const struct collection session_collection = {
         },
 };
 
-#define CHANGING \
-    FIELDS("generation", "secretHash", "device", "address", "usedAt", "rotatedAt", "expiresAt", "revokedAt", "announce")
+static const char *const changing[] = { "generation", "secretHash", "device",    "address",  "usedAt",
+                                        "rotatedAt",  "expiresAt",  "revokedAt", "announce", NULL };
 
 struct session *session_store_get(struct ctx *ctx, struct store *store, const char *id)
 {
@@ -54,14 +54,14 @@ bool session_store_insert(struct ctx *ctx, struct store *store, struct session *
 
 bool session_store_change(struct ctx *ctx, struct store *store, struct session *session)
 {
-    return store_update(ctx, store, &session_collection, session, (struct update){ .set = CHANGING });
+    return store_update(ctx, store, &session_collection, session, (struct update){ .set = changing });
 }
 
 bool session_store_change_many(struct ctx *ctx, struct store *store, struct session *sessions, size_t count)
 {
     struct write *writes = arena_array(&ctx->arena, struct write, count + 1);
     for (size_t i = 0; i < count; i++)
-        writes[i] = (struct write){ WRITE_UPDATE, &session_collection, &sessions[i], .update.set = CHANGING };
+        writes[i] = (struct write){ WRITE_UPDATE, &session_collection, &sessions[i], .update.set = changing };
     return store_write_many(ctx, store, writes, count);
 }
 
