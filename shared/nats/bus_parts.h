@@ -161,6 +161,13 @@ struct answer {
 /* Asks and waits, at most until the deadline; false for an outage or a timeout only. */
 bool bus_request(struct ctx *ctx, struct bus *bus, const struct bus_message *message, int64_t timeout_ms,
                  struct answer *out);
+/* Asks all of them at once, at most GATHER_MAX; status 0 in those that could not be asked (then false). */
+enum { GATHER_MAX = 64 };
+bool bus_request_many(struct ctx *ctx, struct bus *bus, const struct bus_message *messages, size_t count, int64_t timeout_ms,
+                      struct answer *out);
+/* Into the message's own memory, and a copy of it. `msg` may be NULL. */
+struct answer answer_of(int status, natsMsg *msg);
+struct answer answer_copy(struct arena *arena, const struct answer *from);
 bool bus_publish_message(struct ctx *ctx, struct bus *bus, const struct bus_message *message, const char *reply);
 
 const char *msg_header(natsMsg *msg, const char *name); /* NULL: none */

@@ -42,17 +42,17 @@ static void call_release(struct call *call)
     free(call);
 }
 
-static struct answer answer_copy(struct arena *arena, const struct answer *from)
+struct answer answer_copy(struct arena *arena, const struct answer *from)
 {
     struct answer out = *from;
     out.text = arena_strdup(arena, from->text);
     out.subject = arena_strdup(arena, from->subject);
     out.reply = arena_strdup(arena, from->reply);
-    out.data = arena_memdup(arena, from->data, from->size);
+    out.data = from->data ? arena_memdup(arena, from->data, from->size) : NULL;
     return out;
 }
 
-static struct answer answer_of(int status, natsMsg *msg)
+struct answer answer_of(int status, natsMsg *msg)
 {
     struct answer out = { .status = status, .text = "", .data = "", .subject = "", .reply = "" };
     if (!msg)

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { ASK_MS = 2000, IN_USE = 10058 };
+enum { ASK_MS = 2000, READ_MS = 1500, IN_USE = 10058 };
 
 struct js_error {
     int64_t code, err_code;
@@ -110,4 +110,31 @@ bool js_publish(struct ctx *ctx, struct bus *bus, const char *subject, const cha
     struct bus_message message = { .subject = subject, .data = data, .size = size, .headers = id ? headers : NULL };
     struct answer answer;
     return bus_request(ctx, bus, &message, ASK_MS, &answer) && js_acknowledged(ctx, &answer);
+}
+
+static struct stream_message message_of(const struct answer *answer)
+{
+    if (answer->status != 200 || !*answer->subject)
+        return (struct stream_message){ 0 };
+    return (struct stream_message){ answer->sequence, answer->subject, answer->data, answer->size };
+}
+
+/* "Direct get": answered by the stream itself, without a consumer. */
+bool js_read(struct ctx *ctx, struct bus *bus, const char *stream, uint64_t first, size_t count, struct stream_message *out)
+{
+    struct bus_message questions[JS_BATCH] = { 0 };
+    struct answer answers[JS_BATCH] = { 0 };
+    const char *subject = arena_printf(&ctx->arena, "$JS.API.DIRECT.GET.%s", stream);
+    for (size_t i = 0; i < count; i++) {
+        const char *body = arena_printf(&ctx->arena, "{\"seq\":%llu}", (unsigned long long)(first + i));
+        questions[i] = (struct bus_message){ .subject = subject, .data = body, .size = strlen(body) };
+    }
+    if (!bus_request_many(ctx, bus, questions, count, READ_MS, answers))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (answers[i].status != 200 && answers[i].status != 404)
+            return ctx_fail(ctx, ERROR_UNAVAILABLE, "the stream %s does not answer (%d)", stream, answers[i].status);
+        out[i] = message_of(&answers[i]);
+    }
+    return true;
 }

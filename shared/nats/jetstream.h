@@ -22,6 +22,6 @@ struct stream_message {
     const char *subject, *data;
     size_t size;
 };
-enum { JS_BATCH = 64 };
+enum { JS_BATCH = GATHER_MAX };
 /* Fills `out[count]` with those from `first` on; count at most JS_BATCH. false: not all could be asked for. */
 bool js_read(struct ctx *ctx, struct bus *bus, const char *stream, uint64_t first, size_t count, struct stream_message *out);
