@@ -1,11 +1,13 @@
 #include "base/settings.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/text.h"
 
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -271,6 +273,36 @@ Test(settings, read_a_secret_again_when_its_file_changes)
     cr_expect_eq(ctx.error->code, ERROR_UNAVAILABLE);
     put("key", "third secret");
     cr_expect_str_eq(secret_value(&ctx, &config.key), "third secret", "looked at again at once");
+}
+
+static void *ask_many(void *unused)
+{
+    struct ctx own = { 0 };
+    bool good = true;
+    (void)unused;
+    for (int64_t until = clock_ms() + 1300; clock_ms() < until && good; ctx_finish(&own)) {
+        const char *value = secret_value(&own, &config.key);
+        good = value && (text_equal(value, "first secret") || text_equal(value, "second secret"));
+    }
+    return good ? NULL : "bad";
+}
+
+Test(settings, may_be_asked_for_a_secret_by_any_thread)
+{
+    put("key", "first secret");
+    put("key2", "second secret");
+    setenv("T_KEY_FILE", "key", 1);
+    cr_assert(LOAD());
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++)
+        pthread_create(&threads[i], NULL, ask_many, NULL);
+    cr_expect_eq(rename("key2", "key"), 0);
+    for (int i = 0; i < 4; i++) {
+        void *bad;
+        pthread_join(threads[i], &bad);
+        cr_expect_null(bad);
+    }
+    cr_expect_str_eq(secret_value(&ctx, &config.key), "second secret");
 }
 
 Test(settings, may_be_asked_for_by_hand)
