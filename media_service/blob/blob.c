@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "disk/make_path.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,26 +33,13 @@ static void *io_fail(struct ctx *ctx, const char *what)
     return ctx_fail(ctx, ERROR_INTERNAL, "blobs: %s: %s", what, strerror(errno));
 }
 
-/* mkdir -p */
-static bool make_folder(const char *path)
-{
-    _cleanup_(freep) void *copy = strdup(path);
-    for (char *at = strchr((char *)copy + 1, '/'); at; at = strchr(at + 1, '/')) {
-        *at = '\0';
-        if (mkdir(copy, 0700) < 0 && errno != EEXIST)
-            return false;
-        *at = '/';
-    }
-    return mkdir(copy, 0700) == 0 || errno == EEXIST;
-}
-
 struct blobs *blobs_open(struct ctx *ctx, const char *url)
 {
     static const char scheme[] = "file:";
     const char *dir = url + strlen(scheme);
     if (!text_starts(url, scheme) || !*dir || text_starts(dir, "//"))
         return ctx_fail(ctx, ERROR_INVALID, "BLOB_URL must be file:DIR");
-    if (!make_folder(dir))
+    if (!make_path(dir))
         return ctx_fail(ctx, ERROR_INVALID, "BLOB_URL: %s cannot be made: %s", dir, strerror(errno));
     int folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0 || (mkdirat(folder, "tmp", 0700) < 0 && errno != EEXIST) ||

@@ -40,6 +40,22 @@ const struct field studio_view_fields[] = {
     { 0 },
 };
 
+const struct field highlight_fields[] = {
+    FIELD("title", TEXT, struct highlight, title),
+    FIELD("artist", TEXT, struct highlight, artist),
+    FIELD("album", TEXT, struct highlight, album),
+    FIELD("tags", TEXT, struct highlight, tags),
+    { 0 },
+};
+
+const struct field track_hit_fields[] = {
+    PUBLIC_FIELDS,
+    FIELD("highlight", RECORD, struct track_hit, highlight, .record = highlight_fields,
+          .item_size = sizeof(struct highlight), .always = true,
+          .doc = "where it was found, as HTML: what matched stands between <em> and </em>"),
+    { 0 },
+};
+
 static void take_audio(const struct audio *audio, struct track_view *out)
 {
     out->artists = audio->artists;

@@ -23,6 +23,19 @@ struct track_view {
 extern const struct field track_view_fields[];  /* for everybody */
 extern const struct field studio_view_fields[]; /* with the last ones */
 
+/* Where the words were found: the texts as HTML, what matched between <em> and </em>. NULL: not there. */
+struct highlight {
+    const char *title, *artist, *album, *tags;
+};
+extern const struct field highlight_fields[];
+
+/* A track as it was found. */
+struct track_hit {
+    struct track_view view;
+    struct highlight *highlight;
+};
+extern const struct field track_hit_fields[];
+
 /* The live version, as everybody sees it. */
 void track_view_live(const struct track *track, struct track_view *out);
 /* The version that is worked on. */

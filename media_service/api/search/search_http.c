@@ -1,0 +1,115 @@
+#include "search/search_http.h"
+
+#include "base/random.h"
+#include "projection/finder.h"
+#include "projection/projection.h"
+#include "track/tracks.h"
+
+static void catalog_done(struct catalog **catalog)
+{
+    catalog_unref(*catalog);
+}
+
+static struct catalog *catalog_of(struct request *req)
+{
+    const struct tracks *tracks = req->service;
+    return projection_catalog(&req->ctx, tracks->projection);
+}
+
+static struct response *search(struct request *req)
+{
+    const char *text = request_query(req, "q");
+    struct search search = { .text = text ? text : "" };
+    struct search_result result;
+    if (!request_page(req, &search.limit, &search.cursor))
+        return NULL;
+    _cleanup_(catalog_done) struct catalog *catalog = catalog_of(req);
+    return catalog && find_all(&req->ctx, catalog, &search, &result)
+               ? respond(req, "success", search_result_fields, &result)
+               : NULL;
+}
+
+static struct response *similar(struct request *req)
+{
+    const char *id = request_param(req, "id");
+    size_t limit;
+    const char *cursor;
+    struct list found;
+    /* Its own being public is asked of the store, as for every other way to it. */
+    if (!request_page(req, &limit, &cursor) || !track_live(&req->ctx, req->service, id))
+        return NULL;
+    _cleanup_(catalog_done) struct catalog *catalog = catalog_of(req);
+    if (!catalog || !find_similar(&req->ctx, catalog, id, limit, &found))
+        return NULL;
+    return respond_page(req, "success", track_view_fields, found.items, sizeof(struct track_view), found.count, NULL);
+}
+
+typedef bool find_list_fn(struct ctx *ctx, struct catalog *catalog, size_t limit, const char *cursor,
+                          struct section *out);
+
+static struct response *sorted(struct request *req, find_list_fn *find, const struct field *fields, size_t size)
+{
+    size_t limit;
+    const char *cursor;
+    struct section found;
+    if (!request_page(req, &limit, &cursor))
+        return NULL;
+    _cleanup_(catalog_done) struct catalog *catalog = catalog_of(req);
+    if (!catalog || !find(&req->ctx, catalog, limit, cursor, &found))
+        return NULL;
+    return respond_page(req, "success", fields, found.items.items, size, found.items.count, found.next);
+}
+
+static struct response *artists(struct request *req)
+{
+    return sorted(req, find_artists, artist_view_fields, sizeof(struct artist_view));
+}
+
+static struct response *albums(struct request *req)
+{
+    return sorted(req, find_albums, album_view_fields, sizeof(struct album_view));
+}
+
+static struct response *genres(struct request *req)
+{
+    return sorted(req, find_genres, genre_view_fields, sizeof(struct genre_view));
+}
+
+static const char *id_of(struct request *req, const char *what)
+{
+    const char *id = request_param(req, "id");
+    return id_valid(id) ? id : ctx_fail(&req->ctx, ERROR_NOT_FOUND, "no such %s", what);
+}
+
+static struct response *artist(struct request *req)
+{
+    struct artist_page page = { 0 };
+    const char *id = id_of(req, "artist");
+    _cleanup_(catalog_done) struct catalog *catalog = id ? catalog_of(req) : NULL;
+    return catalog && find_artist(&req->ctx, catalog, id, &page) ? respond(req, "success", artist_page_fields, &page)
+                                                                 : NULL;
+}
+
+static struct response *album(struct request *req)
+{
+    struct album_page page = { 0 };
+    const char *id = id_of(req, "album");
+    _cleanup_(catalog_done) struct catalog *catalog = id ? catalog_of(req) : NULL;
+    return catalog && find_album(&req->ctx, catalog, id, &page) ? respond(req, "success", album_page_fields, &page)
+                                                                : NULL;
+}
+
+const struct route search_routes[] = {
+    { GET, "/search", search, KEY, .out = search_result_fields,
+      .summary =
+          "All words of ?q=, each by its beginning, in title, artist, album and tags; ?cursor= is one section's" },
+    { GET, "/tracks/similar/{id}", similar, KEY, .out = track_view_fields,
+      .summary = "What shares artists, album, genres and tags with a track, most of it first" },
+    { GET, "/artists", artists, KEY, .out = artist_view_fields, .summary = "Artists of published tracks, by name" },
+    { GET, "/artists/{id}", artist, KEY, .out = artist_page_fields,
+      .summary = "An artist and their albums, oldest first" },
+    { GET, "/albums", albums, KEY, .out = album_view_fields, .summary = "Albums of published tracks, by name" },
+    { GET, "/albums/{id}", album, KEY, .out = album_page_fields, .summary = "An album and its tracks in their order" },
+    { GET, "/genres", genres, KEY, .out = genre_view_fields, .summary = "Genres of published tracks, by name" },
+    { 0 },
+};

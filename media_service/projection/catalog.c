@@ -1,0 +1,225 @@
+#include "projection/catalog.h"
+
+#include "base/clock.h"
+#include "projection/catalog_parts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    SCHEMA =
+        1, /* raise it with every change below, and with what is written into it: files of another one are built anew */
+    PROGRESS_STEPS = 20000,
+};
+
+static const char schema[] =
+    "CREATE TABLE state(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE tracks(n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL,"
+    " published INTEGER NOT NULL, disc INTEGER NOT NULL, number INTEGER NOT NULL, year INTEGER NOT NULL,"
+    " duration REAL NOT NULL, cover TEXT, view BLOB NOT NULL, album BLOB);"
+    "CREATE TABLE facets(kind INTEGER NOT NULL, value TEXT NOT NULL, track INTEGER NOT NULL, name TEXT NOT NULL,"
+    " PRIMARY KEY(kind, value, track)) WITHOUT ROWID;"
+    "CREATE INDEX facets_of_track ON facets(track);"
+    "CREATE TABLE artists(n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, sort TEXT NOT NULL, name TEXT NOT NULL,"
+    " tracks INTEGER NOT NULL, albums INTEGER NOT NULL);"
+    "CREATE INDEX artists_sorted ON artists(sort, id);"
+    "CREATE TABLE albums(n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, sort TEXT NOT NULL, name TEXT NOT NULL,"
+    " artists BLOB NOT NULL, year INTEGER NOT NULL, cover TEXT, tracks INTEGER NOT NULL, duration REAL NOT NULL);"
+    "CREATE INDEX albums_sorted ON albums(sort, id);"
+    "CREATE TABLE genres(id TEXT PRIMARY KEY, name TEXT NOT NULL, tracks INTEGER NOT NULL, albums INTEGER NOT NULL) "
+    "WITHOUT ROWID;"
+    /* Texts come folded, words by spaces: the tokenizer has only to split them. */
+    "CREATE VIRTUAL TABLE track_words USING fts5(title, artist, album, tags, tokenize='ascii', prefix='2 3');"
+    "CREATE VIRTUAL TABLE album_words USING fts5(name, artist, tokenize='ascii', prefix='2 3');"
+    "CREATE VIRTUAL TABLE artist_words USING fts5(name, tokenize='ascii', prefix='2 3');"
+    "INSERT INTO track_words(track_words, rank) VALUES('rank', 'bm25(10, 6, 3, 2)');"
+    "INSERT INTO album_words(album_words, rank) VALUES('rank', 'bm25(10, 5)');";
+
+static struct catalog *catalog_new(struct connection *writer, const char *path)
+{
+    struct catalog *catalog = calloc(1, sizeof *catalog);
+    catalog->path = strdup(path);
+    catalog->writer = writer;
+    catalog->users = 1;
+    pthread_mutex_init(&catalog->lock, NULL);
+    return catalog;
+}
+
+static bool state_set(struct ctx *ctx, struct connection *writer, const char *name, int64_t value)
+{
+    sqlite3_stmt *set = statement_of(ctx, writer,
+                                     "INSERT INTO state VALUES(?, ?) ON CONFLICT DO UPDATE SET value = excluded.value");
+    if (!set)
+        return false;
+    bind_text(set, 1, name);
+    sqlite3_bind_int64(set, 2, value);
+    return statement_run(ctx, writer, set);
+}
+
+/* 0 where it was never set. */
+static bool state_get(struct ctx *ctx, struct connection *reader, const char *name, int64_t *value)
+{
+    _cleanup_(statement_leave) sqlite3_stmt *get = statement_of(ctx, reader, "SELECT value FROM state WHERE name = ?");
+    if (!get)
+        return false;
+    bind_text(get, 1, name);
+    int code = statement_step(ctx, reader, get);
+    *value = code == SQLITE_ROW ? sqlite3_column_int64(get, 0) : 0;
+    return code != 0;
+}
+
+struct catalog *catalog_create(struct ctx *ctx, const char *path)
+{
+    struct connection *writer = connection_open(ctx, path, true);
+    if (!writer)
+        return NULL;
+    /* What is being built is worth nothing until it is finished: nothing waits for the disk. */
+    if (!connection_run(ctx, writer,
+                        "PRAGMA synchronous=OFF; PRAGMA cache_size=-65536; PRAGMA wal_autocheckpoint=20000;") ||
+        !connection_run(ctx, writer, schema) || !state_set(ctx, writer, "schema", SCHEMA)) {
+        connection_close(writer);
+        return NULL;
+    }
+    struct catalog *catalog = catalog_new(writer, path);
+    catalog->building = true;
+    return catalog;
+}
+
+/* After a loss of power the newest commits may be gone, together with their sequence: they are read again. */
+static bool writer_settle(struct ctx *ctx, struct connection *writer)
+{
+    return connection_run(ctx, writer,
+                          "PRAGMA synchronous=NORMAL; PRAGMA cache_size=-16384; PRAGMA wal_autocheckpoint=1000;");
+}
+
+static bool is_usable(struct ctx *ctx, struct connection *writer)
+{
+    int64_t version = 0, finished = 0;
+    return writer && writer_settle(ctx, writer) && state_get(ctx, writer, "schema", &version) &&
+           state_get(ctx, writer, "finished", &finished) && version == SCHEMA && finished == 1;
+}
+
+struct catalog *catalog_open(struct ctx *ctx, const char *path)
+{
+    struct connection *writer = access(path, F_OK) == 0 ? connection_open(ctx, path, true) : NULL;
+    if (is_usable(ctx, writer))
+        return catalog_new(writer, path);
+    connection_close(writer);
+    ctx->error = NULL;
+    return ctx_fail(ctx, ERROR_NOT_FOUND, "no finished projection at %s", path);
+}
+
+struct catalog *catalog_ref(struct catalog *catalog)
+{
+    atomic_fetch_add(&catalog->users, 1);
+    return catalog;
+}
+
+void catalog_unref(struct catalog *catalog)
+{
+    if (!catalog || atomic_fetch_sub(&catalog->users, 1) > 1)
+        return;
+    for (size_t i = 0; i < catalog->idle_count; i++)
+        connection_close(catalog->idle[i]);
+    connection_close(catalog->writer);
+    pthread_mutex_destroy(&catalog->lock);
+    free(catalog->path);
+    free(catalog);
+}
+
+void catalog_remove(const char *path)
+{
+    static const char *const endings[] = { "", "-wal", "-shm", "-journal" };
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        _cleanup_(freep) void *name = NULL;
+        if (asprintf((char **)&name, "%s%s", path, endings[i]) > 0)
+            unlink(name);
+    }
+}
+
+bool catalog_position(struct ctx *ctx, struct catalog *catalog, struct position *out)
+{
+    int64_t sequence = 0;
+    bool got = state_get(ctx, catalog->writer, "sequence", &sequence) &&
+               state_get(ctx, catalog->writer, "created", &out->created_ms);
+    out->sequence = (uint64_t)sequence;
+    return got;
+}
+
+bool catalog_begin(struct ctx *ctx, struct catalog *catalog)
+{
+    return statement_run(ctx, catalog->writer, statement_of(ctx, catalog->writer, "BEGIN IMMEDIATE"));
+}
+
+bool catalog_commit(struct ctx *ctx, struct catalog *catalog, uint64_t sequence)
+{
+    return state_set(ctx, catalog->writer, "sequence", (int64_t)sequence) &&
+           statement_run(ctx, catalog->writer, statement_of(ctx, catalog->writer, "COMMIT"));
+}
+
+void catalog_rollback(struct catalog *catalog)
+{
+    if (!sqlite3_get_autocommit(catalog->writer->db))
+        sqlite3_exec(catalog->writer->db, "ROLLBACK", NULL, NULL, NULL);
+}
+
+bool catalog_finish(struct ctx *ctx, struct catalog *catalog, struct position position)
+{
+    struct connection *writer = catalog->writer;
+    if (!groups_refresh_all(ctx, catalog))
+        return false;
+    catalog->building = false;
+    /* First all of it on the disk, then the word that it is all. */
+    return connection_run(ctx, writer, "PRAGMA synchronous=FULL; PRAGMA wal_checkpoint(TRUNCATE); BEGIN IMMEDIATE") &&
+           state_set(ctx, writer, "created", position.created_ms) && state_set(ctx, writer, "finished", 1) &&
+           catalog_commit(ctx, catalog, position.sequence) && writer_settle(ctx, writer);
+}
+
+static int past_deadline(void *ctx)
+{
+    return ctx_left_ms(ctx, 1) == 0;
+}
+
+struct connection *catalog_reader(struct ctx *ctx, struct catalog *catalog)
+{
+    struct connection *reader = NULL;
+    pthread_mutex_lock(&catalog->lock);
+    if (catalog->idle_count > 0)
+        reader = catalog->idle[--catalog->idle_count];
+    pthread_mutex_unlock(&catalog->lock);
+    if (!reader)
+        reader = connection_open(ctx, catalog->path, false);
+    if (reader)
+        sqlite3_progress_handler(reader->db, PROGRESS_STEPS, past_deadline, ctx);
+    return reader;
+}
+
+void catalog_reader_done(struct catalog *catalog, struct connection *reader)
+{
+    sqlite3_progress_handler(reader->db, 0, NULL, NULL);
+    pthread_mutex_lock(&catalog->lock);
+    bool kept = catalog->idle_count < READERS_KEPT && !reader->broken;
+    if (kept)
+        catalog->idle[catalog->idle_count++] = reader;
+    pthread_mutex_unlock(&catalog->lock);
+    if (!kept)
+        connection_close(reader);
+}
+
+void bind_record(struct ctx *ctx, sqlite3_stmt *statement, int at, const struct field *fields, const void *record)
+{
+    bson_t doc = BSON_INITIALIZER;
+    record_to_bson(&doc, fields, record);
+    const char *bytes = arena_memdup(&ctx->arena, bson_get_data(&doc), doc.len);
+    sqlite3_bind_blob(statement, at, bytes, (int)doc.len, SQLITE_STATIC);
+    bson_destroy(&doc);
+}
+
+bool column_record(struct ctx *ctx, sqlite3_stmt *statement, int at, const struct field *fields, void *out)
+{
+    bson_t doc;
+    const void *bytes = sqlite3_column_blob(statement, at);
+    if (!bytes || !bson_init_static(&doc, bytes, (size_t)sqlite3_column_bytes(statement, at)))
+        return ctx_fail(ctx, ERROR_INTERNAL, "the projection holds what is no record");
+    return record_from_bson(ctx, &doc, fields, out);
+}
