@@ -12,11 +12,26 @@ static const char *const for_writer = "PRAGMA journal_mode=WAL; PRAGMA wal_autoc
                                       "PRAGMA journal_size_limit=67108864;";
 static const char *const for_reader = "PRAGMA query_only=ON;";
 
+/* What the system said of the database's file, or of its log. */
+static int file_errno(sqlite3 *db, int which)
+{
+    sqlite3_file *file = NULL;
+    int code = 0;
+    if (sqlite3_file_control(db, "main", which, &file) == SQLITE_OK && file && file->pMethods)
+        file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &code);
+    return code;
+}
+
+static bool is_no_room(int code)
+{
+    return code == ENOSPC || code == EDQUOT || code == EFBIG;
+}
+
+/* SQLite knows ENOSPC; a quota or a limit is an I/O error to it. */
 static bool is_full(sqlite3 *db, int code)
 {
-    int system = sqlite3_system_errno(db);
-    return code == SQLITE_FULL ||
-           (code == SQLITE_IOERR && (system == ENOSPC || system == EDQUOT || system == EFBIG));
+    return code == SQLITE_FULL || (code == SQLITE_IOERR && (is_no_room(file_errno(db, SQLITE_FCNTL_FILE_POINTER)) ||
+                                                            is_no_room(file_errno(db, SQLITE_FCNTL_JOURNAL_POINTER))));
 }
 
 static void note_failure(struct connection *connection)

@@ -60,12 +60,15 @@ static void log_library(mongoc_log_level_t level, const char *domain, const char
     (void)self;
     if (strstr(message, "endSessions")) /* FerretDB has no such command; sessions end by themselves */
         return;
-    enum log_level ours = level <= MONGOC_LOG_LEVEL_CRITICAL   ? LOG_ERROR
-                          : level == MONGOC_LOG_LEVEL_WARNING ? LOG_WARN
-                          : level <= MONGOC_LOG_LEVEL_INFO    ? LOG_INFO
-                                                              : LOG_DEBUG;
-    if (level < MONGOC_LOG_LEVEL_TRACE)
-        log_line(ours, NULL, message, "library", domain, (char *)NULL);
+    static const enum log_level levels[] = {
+        [MONGOC_LOG_LEVEL_ERROR] = LOG_ERROR,  [MONGOC_LOG_LEVEL_CRITICAL] = LOG_ERROR,
+        [MONGOC_LOG_LEVEL_WARNING] = LOG_WARN, [MONGOC_LOG_LEVEL_MESSAGE] = LOG_INFO,
+        [MONGOC_LOG_LEVEL_INFO] = LOG_INFO,    [MONGOC_LOG_LEVEL_DEBUG] = LOG_DEBUG,
+        [MONGOC_LOG_LEVEL_TRACE] = LOG_DEBUG,
+    };
+    /* A broken connection is told to the caller, and by the breaker. */
+    enum log_level ours = strcmp(domain, "stream") == 0 ? LOG_DEBUG : levels[level];
+    log_line(ours, NULL, message, "library", domain, (char *)NULL);
 }
 
 DEFINE_CLEANUP(mongoc_uri_t *, mongoc_uri_destroy)
@@ -86,6 +89,8 @@ static void set_options(mongoc_uri_t *uri)
     };
     for (size_t i = 0; i < sizeof options / sizeof *options; i++)
         mongoc_uri_set_option_as_int32(uri, options[i].name, options[i].value);
+    /* Its own second try would wait for a server beyond the caller's deadline: ours does not (mongodb_find). */
+    mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYREADS, false);
     _cleanup_(mongoc_write_concern_destroyp) mongoc_write_concern_t *concern = mongoc_write_concern_new();
     mongoc_write_concern_set_wmajority(concern, SOCKET_MS);
     mongoc_write_concern_set_journal(concern, true);

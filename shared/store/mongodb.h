@@ -78,8 +78,8 @@ enum outcome mongodb_delete(struct ctx *ctx, struct mongodb *mongodb, const char
                             bool many, int64_t *count);
 
 /* All documents that a filter finds, given to `each`; opts as mongoc_collection_find_with_opts takes them. */
-bool mongodb_find(struct ctx *ctx, struct mongodb *mongodb, const char *collection, const bson_t *filter, bson_t *opts,
-                  bool (*each)(struct ctx *ctx, void *self, const bson_t *document), void *self);
+bool mongodb_find(struct ctx *ctx, struct mongodb *mongodb, const char *collection, const bson_t *filter,
+                  const bson_t *opts, bool (*each)(struct ctx *ctx, void *self, const bson_t *document), void *self);
 
 /* One stored document, copied into the arena. */
 struct stored {

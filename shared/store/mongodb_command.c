@@ -241,15 +241,47 @@ static bool find_with(struct ctx *ctx, struct mongodb *mongodb, mongoc_client_t 
     return false;
 }
 
-bool mongodb_find(struct ctx *ctx, struct mongodb *mongodb, const char *collection, const bson_t *filter, bson_t *opts,
-                  bool (*each)(struct ctx *ctx, void *self, const bson_t *document), void *self)
+static bool find_once(struct ctx *ctx, struct mongodb *mongodb, const char *collection, const bson_t *filter,
+                      const bson_t *opts, bool (*each)(struct ctx *ctx, void *self, const bson_t *document), void *self,
+                      bool *answered)
 {
     struct lent lent;
+    *answered = true; /* or not even asked */
     if (!lend(ctx, mongodb, &lent))
         return false;
-    bool answered = true;
-    BSON_APPEND_INT64(opts, "maxTimeMS", ctx_left_ms(ctx, SOCKET_MS) + 1);
-    bool ok = find_with(ctx, mongodb, lent.client, collection, filter, opts, each, self, &answered);
-    give_back(&lent, answered);
+    bson_t limited;
+    bson_copy_to(opts, &limited);
+    BSON_APPEND_INT64(&limited, "maxTimeMS", ctx_left_ms(ctx, SOCKET_MS) + 1);
+    bool ok = find_with(ctx, mongodb, lent.client, collection, filter, &limited, each, self, answered);
+    bson_destroy(&limited);
+    give_back(&lent, *answered);
     return ok;
+}
+
+struct counted {
+    bool (*each)(struct ctx *ctx, void *self, const bson_t *document);
+    void *self;
+    size_t count;
+};
+
+static bool count_each(struct ctx *ctx, void *self, const bson_t *document)
+{
+    struct counted *counted = self;
+    counted->count++;
+    return counted->each(ctx, counted->self, document);
+}
+
+/* A connection of the pool may have been closed since its last use: one more try, as long as nothing has come. */
+bool mongodb_find(struct ctx *ctx, struct mongodb *mongodb, const char *collection, const bson_t *filter,
+                  const bson_t *opts, bool (*each)(struct ctx *ctx, void *self, const bson_t *document), void *self)
+{
+    bool answered;
+    struct counted counted = { each, self, 0 };
+    struct error *before = ctx->error;
+    if (find_once(ctx, mongodb, collection, filter, opts, count_each, &counted, &answered))
+        return true;
+    if (answered || counted.count)
+        return false;
+    ctx->error = before;
+    return find_once(ctx, mongodb, collection, filter, opts, count_each, &counted, &answered);
 }

@@ -4,6 +4,7 @@
 #include "base/text.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
@@ -134,17 +135,24 @@ void with_embedded(void (*test)(struct fixture *fixture))
     end(&fixture);
 }
 
-/* Starts the server on a free port and waits for its line "ready on ADDR". */
-static void server_start(struct fixture *fixture, const char *binary)
+static const char *server_binary(struct fixture *fixture)
+{
+    const char *root = getenv("ROOT");
+    return arena_printf(&fixture->ctx.arena, "%s/run/bin/ferretdb", root ? root : ".");
+}
+
+/* On a free port the first time; waits for its line "ready on ADDR". */
+void fixture_server_start(struct fixture *fixture)
 {
     int out[2];
-    cr_assert(pipe(out) == 0);
+    const char *binary = server_binary(fixture), *state = arena_printf(&fixture->ctx.arena, "%s/server", fixture->dir);
+    const char *listen = *fixture->address ? fixture->address : "127.0.0.1:0";
+    cr_assert(pipe2(out, O_CLOEXEC) == 0);
     fixture->server = fork();
     if (fixture->server == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         dup2(out[1], 1);
-        const char *state = arena_printf(&fixture->ctx.arena, "%s/server", fixture->dir);
-        execl(binary, binary, "-listen", "127.0.0.1:0", "-state", state, (char *)NULL);
+        execl(binary, binary, "-listen", listen, "-state", state, (char *)NULL);
         _exit(127);
     }
     close(out[1]);
@@ -152,13 +160,13 @@ static void server_start(struct fixture *fixture, const char *binary)
     FILE *lines = fdopen(out[0], "r");
     cr_assert(lines && fgets(line, sizeof line, lines) && text_starts(line, "ready on "), "%s did not start", binary);
     line[strcspn(line, "\n")] = 0;
-    snprintf(fixture->url, sizeof fixture->url, "mongodb://%.60s/test", line + strlen("ready on "));
+    snprintf(fixture->address, sizeof fixture->address, "%.60s", line + strlen("ready on "));
+    snprintf(fixture->url, sizeof fixture->url, "mongodb://%s/test", fixture->address);
     fclose(lines);
 }
 
-static void server_stop(struct fixture *fixture)
+void fixture_server_kill(struct fixture *fixture)
 {
-    kill(fixture->server, SIGCONT);
     kill(fixture->server, SIGKILL);
     waitpid(fixture->server, NULL, 0);
 }
@@ -166,15 +174,14 @@ static void server_stop(struct fixture *fixture)
 void with_ferretdb(void (*test)(struct fixture *fixture))
 {
     struct fixture fixture = { .ferretdb = true };
-    const char *root = getenv("ROOT");
-    const char *binary = arena_printf(&fixture.ctx.arena, "%s/run/bin/ferretdb", root ? root : ".");
+    const char *binary = server_binary(&fixture);
     if (access(binary, X_OK) != 0) {
         cr_assert(!text_equal(getenv("CI"), "true"), "%s is not there", binary);
         cr_skip_test("%s is not there", binary);
     }
     begin(&fixture);
-    server_start(&fixture, binary);
+    fixture_server_start(&fixture);
     run(&fixture, test);
-    server_stop(&fixture);
+    fixture_server_kill(&fixture);
     end(&fixture);
 }

@@ -27,6 +27,7 @@ struct fixture {
     char url[128];
     bool ferretdb;
     int server; /* its pid, 0 = none */
+    char address[64]; /* of the server: ADDR:PORT */
     int written; /* how often the relay was woken */
 };
 
@@ -45,6 +46,10 @@ void with_ferretdb(void (*test)(struct fixture *fixture));
         with_ferretdb(name);                      \
     }                                             \
     static void name(struct fixture *fixture)
+
+/* FerretDB: ended by SIGKILL; started again where it was, on its state. */
+void fixture_server_kill(struct fixture *fixture);
+void fixture_server_start(struct fixture *fixture);
 
 /* Another handle on the same store, as another process would have it. */
 struct store *fixture_open(struct ctx *ctx, struct fixture *fixture);
