@@ -8,8 +8,6 @@
 #include <sys/ioctl.h>
 
 enum {
-    HEAD_MS = 10000,
-    STALL_MS = 30000, /* idle, a body without a byte, a write without progress */
     LINGER_MS = 2000,
     DRAIN_IDLE_MS = 500, /* while draining: a request may be on its way to an idle connection */
     FRAMING = 64 * 1024  /* of chunks not yet decoded, beyond what the body may have */
@@ -257,7 +255,7 @@ static void sweep_answer(struct connection *connection, int64_t now)
         connection->unsent = unsent;
         connection->written = sock->bytes_written;
     }
-    if (now - connection->since_ms > STALL_MS)
+    if (now - connection->since_ms > connection->loop->server->options.stall_ms)
         shutdown(h2o_socket_get_fd(sock), SHUT_RDWR);
     else if (!h2o_socket_is_writing(sock))
         source_sweep(connection->job);
@@ -265,19 +263,20 @@ static void sweep_answer(struct connection *connection, int64_t now)
 
 static void sweep_request(struct connection *connection, int64_t now)
 {
+    const struct server_options *options = &connection->loop->server->options;
     size_t size = connection->sock->input->size;
     int64_t waited = now - connection->since_ms;
     if (size == 0) {
         bool draining = connection->loop->stage != STAGE_RUNNING && now - connection->loop->draining_since_ms > DRAIN_IDLE_MS;
-        if (waited > (draining ? DRAIN_IDLE_MS : STALL_MS))
+        if (waited > (draining ? DRAIN_IDLE_MS : options->stall_ms))
             end(connection);
     } else if (connection->seen == 0) {
         touch(connection); /* it came with the request before */
-    } else if (!connection->head_known && waited > HEAD_MS) {
+    } else if (!connection->head_known && waited > options->head_ms) {
         refuse_known(connection, ERROR_TIMEOUT, "the head of the request took too long");
     } else if (connection->head_known && size != connection->seen) {
         touch(connection);
-    } else if (connection->head_known && waited > STALL_MS) {
+    } else if (connection->head_known && waited > options->stall_ms) {
         refuse_known(connection, ERROR_TIMEOUT, "the body of the request took too long");
     }
 }

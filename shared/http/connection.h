@@ -1,8 +1,8 @@
 #pragma once
 /*
- * What h2o does not watch about a connection: how long a head takes (10 s), a
- * body without a byte (30 s), an idle or stalled peer (30 s), how large head
- * and body are before they are held. It reads in front of h2o: its callback
+ * What h2o does not watch about a connection: how long a head takes, a body
+ * without a byte, an idle or stalled peer, how large head and body are before
+ * they are held. It reads in front of h2o: its callback
  * takes the place of h2o's on the socket and passes on what is acceptable;
  * what is not gets its answer here, and the connection is closed without a
  * reset that would destroy the answer.

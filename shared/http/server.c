@@ -5,7 +5,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-enum { LOOPS_DEFAULT_MAX = 4, LOOPS_MAX = 64, SPOOLED_FROM = 1 << 20 };
+enum { LOOPS_DEFAULT_MAX = 4, LOOPS_MAX = 64, SPOOLED_FROM = 1 << 20, HEAD_MS = 10000, STALL_MS = 30000 };
 
 /* The library's, for all servers of a process: larger input lies in an unlinked file, not in memory. */
 static void set_up_library(const char *spool_dir)
@@ -90,6 +90,10 @@ static struct server *server_create(const struct server_options *options)
     server->options = *options;
     if (server->options.body_max < BODY_DEFAULT)
         server->options.body_max = BODY_DEFAULT;
+    if (!server->options.head_ms)
+        server->options.head_ms = HEAD_MS;
+    if (!server->options.stall_ms)
+        server->options.stall_ms = STALL_MS;
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
