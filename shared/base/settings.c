@@ -23,12 +23,19 @@ static void fault(struct load *load, const char *name, const char *reason)
     load->failed = true;
 }
 
-static void print_and_exit(const struct load *load, bool help)
+static bool asks_to_print(const char *arg)
 {
-    if (help)
-        settings_print_help(load->settings, load->program, load->about, stdout);
-    else
+    return text_equal(arg, "--help") || text_equal(arg, "-h") || text_equal(arg, "--version") || text_equal(arg, "--env-example");
+}
+
+static void print_and_exit(const struct load *load, const char *arg)
+{
+    if (text_equal(arg, "--version"))
         printf("%s %s\n", load->program, TONEARM_VERSION);
+    else if (text_equal(arg, "--env-example"))
+        settings_write_example(load->settings, stdout);
+    else
+        settings_print_help(load->settings, load->program, load->about, stdout);
     exit(fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
@@ -40,8 +47,8 @@ static void read_arguments(struct load *load, int argc, char **argv)
     load->rest = arena_array(&load->ctx->arena, char *, (size_t)argc + 1);
     for (int i = 1; i < argc; i++) {
         const char *arg = argv[i];
-        if (ours && !left && (text_equal(arg, "--help") || text_equal(arg, "-h") || text_equal(arg, "--version")))
-            print_and_exit(load, !text_equal(arg, "--version"));
+        if (ours && !left && asks_to_print(arg))
+            print_and_exit(load, arg);
         if (ours && text_starts(arg, "--env-file="))
             load->env_file = arg + strlen("--env-file=");
         else if (ours && text_equal(arg, "--env-file") && i + 1 < argc)

@@ -45,7 +45,7 @@ struct setting {
 
 /*
  * Fills `out` from the table. Handles argv: --help (prints the table, exit 0),
- * --version, --env-file FILE; other arguments are refused unless `rest` takes
+ * --version, --env-example (settings_write_example), --env-file FILE; other arguments are refused unless `rest` takes
  * them (NULL-terminated, without argv[0]; --help and --version count before the
  * first of them only, `--` ends ours). On faults prints every one, a line each
  * (`NAME: reason`, never a value), and returns false: main exits 78 (EX_CONFIG).

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import subprocess
 import time
 import unittest
@@ -11,6 +12,7 @@ import uuid
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 RUN = os.environ.get("TONEARM_RUN", os.path.join(ROOT, "run"))
+os.environ["PATH"] = os.path.join(ROOT, "run", "bin") + ":" + os.environ["PATH"]  # the `nats` command
 
 
 def read_env(path):
@@ -86,17 +88,13 @@ class System:
             ["nats", "--server", self.env["NATS_URL"], "req", subject, json.dumps(body) if isinstance(body, (dict, list)) else body,
              "--timeout", "3s"],
             capture_output=True, text=True, timeout=20)
-        text = done.stdout + done.stderr
-        code = None
-        data = None
-        for line in text.splitlines():
-            if line.startswith("Nats-Service-Error-Code:"):
-                code = int(line.split(":", 1)[1])
-            if line.startswith("{") or line.startswith("["):
-                data = json.loads(line)
-        if code is None and data is None:
-            code = text.strip()
-        return code, data
+        refused = re.search(r"Nats-Service-Error-Code: (\d+)", done.stderr + done.stdout)
+        if refused:
+            return int(refused.group(1)), None
+        try:
+            return None, json.loads(done.stdout)
+        except ValueError:
+            return (done.stdout + done.stderr).strip(), None
 
     def pid(self, name):
         with open(os.path.join(RUN, "pid", name)) as file:

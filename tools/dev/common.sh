@@ -92,7 +92,7 @@ port_taken() {
 
 # value FILE NAME: of a NAME=value file.
 value() {
-    sed -n "s/^$2=//p" "$1" 2>/dev/null | tail -n 1
+    [ ! -f "$1" ] || sed -n "s/^$2=//p" "$1" | tail -n 1
 }
 
 secret() { # secret NAME: the path of run/secrets/NAME, made where it is missing

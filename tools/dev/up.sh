@@ -146,7 +146,7 @@ choose_addresses() {
 }
 
 address() {
-    cat "$RUN/addresses" "$RUN/edge-addresses" 2>/dev/null | awk -v n="$1" '$1 == n { print $2 }'
+    awk -v n="$1" '$1 == n { print $2 }' < <(cat "$RUN/addresses" "$RUN/edge-addresses" 2>/dev/null)
 }
 
 # env NAME: writes stdin to run/env/NAME.env, readable by nobody else.
