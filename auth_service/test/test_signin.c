@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 TestSuite(signin, .init = auth_start, .fini = auth_stop, .timeout = 60);
 
@@ -41,16 +42,20 @@ Test(signin, answers_alike_whatever_is_wrong)
     cr_expect_str_eq(password.text, suspended.text);
 }
 
-static int64_t shortest_of(int times, const char *email)
+/* CPU time of this thread: the machine may be busy with something else. */
+static int64_t cpu_us(void)
 {
-    int64_t shortest = INT64_MAX;
-    for (int i = 0; i < times; i++) {
-        int64_t begin = clock_us();
-        cr_assert_eq(sign_in(email, "wrong horse").status, 401);
-        int64_t took = clock_us() - begin;
-        shortest = took < shortest ? took : shortest;
-    }
-    return shortest;
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static void keep_shortest(int64_t *shortest, const char *email)
+{
+    int64_t begin = cpu_us();
+    cr_assert_eq(sign_in(email, "wrong horse").status, 401);
+    int64_t took = cpu_us() - begin;
+    *shortest = took < *shortest ? took : *shortest;
 }
 
 static void start_with_dear_hashes(void)
@@ -59,10 +64,17 @@ static void start_with_dear_hashes(void)
     auth_start();
 }
 
-Test(signin, takes_the_same_time_whether_there_is_an_account, .init = start_with_dear_hashes)
+TestSuite(dear_signin, .init = start_with_dear_hashes, .fini = auth_stop, .timeout = 60);
+
+Test(dear_signin, takes_the_same_time_whether_there_is_an_account)
 {
     struct person ann = signup("ann");
-    int64_t with = shortest_of(7, ann.email), without = shortest_of(7, "nobody@example.com");
+    int64_t with = INT64_MAX, without = INT64_MAX;
+    for (int i = 0; i < 9; i++) {
+        keep_shortest(&with, ann.email);
+        keep_shortest(&without, "nobody@example.com");
+    }
+    cr_expect_gt(with, 1000, "the hash is not made at all");
     cr_expect_lt(llabs(with - without), with / 3, "%lld us and %lld us", (long long)with, (long long)without);
 }
 

@@ -28,9 +28,6 @@ struct signing_keys {
 /* Makes the next key; it signs from `signs_from` on (unix ms). ERROR_CONFLICT when another replica was first. */
 struct signing_key *signing_key_generate(struct ctx *ctx, const struct signing_keys *keys, enum jwt_alg alg,
                                          int64_t signs_from);
-/* The same with a key that exists already (PEM). */
-struct signing_key *signing_key_import(struct ctx *ctx, const struct signing_keys *keys, const char *pem, size_t size,
-                                       int64_t signs_from);
 /* Oldest first, at most 32, those past `until` left out. */
 bool signing_key_list(struct ctx *ctx, const struct signing_keys *keys, struct list *out);
 /* ERROR_INTERNAL when the master secret is not the one it was sealed under. */

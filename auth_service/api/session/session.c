@@ -61,7 +61,7 @@ static bool prune(struct ctx *ctx, const struct sessions *sessions, const char *
             if (alive > SESSIONS_MAX && !session_end(ctx, sessions, items[i].doc.id))
                 return false;
         }
-    } while (page.next && alive <= SESSIONS_MAX);
+    } while (page.next);
     return true;
 }
 
