@@ -4,7 +4,12 @@
  * auth's JWKS, so a forged one costs no message; then auth.validate.token is
  * asked once per token and replica, auth.validate.role once per user version
  * and row, auth.validate.apikey once per key. Answers hold until the token
- * expires while the feed is whole, else 30 s; after that UNAVAILABLE. Bounded.
+ * expires while the feed is whole, else for 30 s after it was; then auth is asked
+ * again, and UNAVAILABLE without an answer. Keys are asked for again after 60 s,
+ * and are good for 5 min while auth does not answer. Bounded.
+ *
+ * A revoked signing key is told through the feed as a session whose id is the
+ * key's kid: then all keys are asked for anew, and all tokens checked anew.
  */
 #include "nats/feed.h"
 

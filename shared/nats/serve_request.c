@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/text.h"
-#include "http/trace.h"
+#include "http/request_id.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -40,13 +40,15 @@ static void count(struct endpoint *endpoint, int status, int64_t begin_us)
     sample_observe_us(metric_sample(endpoint->seconds, endpoint->subject->name, NULL), took_us);
 }
 
-static void answer_error(struct ctx *ctx, struct endpoint *endpoint, const char *to, int status, const char *text)
+/* Counted before it is sent: who has the answer finds it in the statistics. */
+static void answer_error(struct ctx *ctx, struct endpoint *endpoint, const char *to, int status, const char *text, int64_t begin_us)
 {
     char code[12];
     snprintf(code, sizeof code, "%d", status);
     const struct pair headers[] = { { "Nats-Service-Error", text }, { "Nats-Service-Error-Code", code }, { 0 } };
     struct bus_message message = { .subject = to, .data = "", .headers = headers };
     endpoint_failed(endpoint, status, text);
+    count(endpoint, status, begin_us);
     if (!bus_publish_message(ctx, endpoint->of->bus, &message, NULL))
         log_failure(LOG_DEBUG, ctx, "nats: an answer was not sent"); /* the bus is away, and so is the asker */
 }
@@ -104,31 +106,33 @@ static struct response *handle(struct request *req, const struct subject *subjec
     return res;
 }
 
-/* What a client may be told of an error: for a fault of ours only that there is one. */
-static int error_answer(struct request *req, struct endpoint *endpoint, const char *to)
-{
-    const struct error *error = req->ctx.error;
-    int status = error_http_status(error->code);
-    if (error->code == ERROR_INTERNAL)
-        log_failure(LOG_ERROR, &req->ctx, endpoint->subject->name);
-    answer_error(&req->ctx, endpoint, to, status, error->code == ERROR_INTERNAL ? "something went wrong" : error->message);
-    return status;
-}
+enum { ANSWER_MAX = 1 << 20 };
 
-static int answer(struct request *req, struct endpoint *endpoint, const char *to, const struct response *res)
+static bool is_answer(struct request *req, const struct response *res)
 {
     if (!res)
-        return error_answer(req, endpoint, to);
-    if (res->status >= 400) {
-        answer_error(&req->ctx, endpoint, to, res->status, "refused");
-        return res->status;
+        return false;
+    if (res->status >= 400)
+        return ctx_fail(&req->ctx, error_of_status(res->status), "refused");
+    return res->size <= ANSWER_MAX || ctx_fail(&req->ctx, ERROR_INTERNAL, "the answer has more than 1 MiB");
+}
+
+/* What a client may be told of an error: for a fault of ours only that there is one. */
+static void answer(struct request *req, struct endpoint *endpoint, const char *to, const struct response *res, int64_t begin_us)
+{
+    struct ctx *ctx = &req->ctx;
+    if (!is_answer(req, res)) {
+        const struct error *error = ctx->error;
+        if (error->code == ERROR_INTERNAL)
+            log_failure(LOG_ERROR, ctx, endpoint->subject->name);
+        answer_error(ctx, endpoint, to, error_http_status(error->code),
+                     error->code == ERROR_INTERNAL ? "something went wrong" : error->message, begin_us);
+        return;
     }
+    count(endpoint, res->status, begin_us);
     struct bus_message message = { .subject = to, .data = res->body, .size = res->size };
-    if (bus_publish_message(&req->ctx, endpoint->of->bus, &message, NULL))
-        return res->status;
-    if (req->ctx.error->code == ERROR_TOO_LARGE)
-        return error_answer(req, endpoint, to);
-    return 503;
+    if (!bus_publish_message(ctx, endpoint->of->bus, &message, NULL))
+        log_failure(LOG_DEBUG, ctx, "nats: an answer was not sent");
 }
 
 static void finish(struct work *work)
@@ -151,7 +155,7 @@ static void run(struct job *job)
         struct request req = { 0 };
         fill(&req, work);
         struct response *res = handle(&req, endpoint->subject);
-        count(endpoint, answer(&req, endpoint, natsMsg_GetReply(work->msg), res), begin);
+        answer(&req, endpoint, natsMsg_GetReply(work->msg), res, begin);
         ctx_finish(&req.ctx);
     }
     finish(work);
@@ -173,8 +177,7 @@ static int64_t deadline_of(natsMsg *msg)
 static void refuse(struct work *work)
 {
     struct ctx ctx = { 0 };
-    answer_error(&ctx, work->endpoint, natsMsg_GetReply(work->msg), 503, "too busy");
-    count(work->endpoint, 503, clock_us());
+    answer_error(&ctx, work->endpoint, natsMsg_GetReply(work->msg), 503, "too busy", clock_us());
     ctx_finish(&ctx);
     finish(work);
 }
