@@ -76,21 +76,21 @@ static bool confirm(struct ctx *ctx, struct store *store, struct marker *marker)
            ctx_forgive(ctx, ERROR_CONFLICT); /* another replica did */
 }
 
-bool blobs_marked(struct ctx *ctx, struct blobs *blobs, struct store *store)
+const char *blobs_marked(struct ctx *ctx, struct blobs *blobs, struct store *store)
 {
     const char *there = file_read(ctx, blobs);
     struct marker marker;
     if (ctx->error || !document(ctx, store, there == NULL, &marker))
-        return false;
+        return NULL;
     /* A start that ended between the two writes is finished here: the document comes first and says so until it is
      * confirmed. */
     if (!there && !marker.confirmed) {
         if (!file_write(ctx, blobs, marker.marker) || !(there = file_read(ctx, blobs)))
-            return false;
+            return NULL;
     }
     if (!there)
         return ctx_fail(ctx, ERROR_CONFLICT, "the folder of BLOB_URL is not the one of this store: it has no marker");
     if (!text_equal(there, marker.marker))
         return ctx_fail(ctx, ERROR_CONFLICT, "the folder of BLOB_URL belongs to another store");
-    return marker.confirmed || confirm(ctx, store, &marker);
+    return marker.confirmed || confirm(ctx, store, &marker) ? there : NULL;
 }

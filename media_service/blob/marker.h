@@ -9,5 +9,6 @@
 
 extern const struct collection marker_collection; /* give it to store_open() */
 
-/* Marks both where both are new. ERROR_CONFLICT: they do not belong together; do not start. */
-bool blobs_marked(struct ctx *ctx, struct blobs *blobs, struct store *store);
+/* The marker, which no other store has; made in both where both are new. NULL, ERROR_CONFLICT: they do not belong
+ * together; do not start. */
+const char *blobs_marked(struct ctx *ctx, struct blobs *blobs, struct store *store);

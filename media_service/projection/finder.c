@@ -182,7 +182,7 @@ static struct search_result nothing(struct arena *arena)
     return (struct search_result){ &sections[0], &sections[1], &sections[2], &sections[3], &sections[4] };
 }
 
-bool find_all(struct ctx *ctx, struct catalog *catalog, const struct search *search, struct search_result *out)
+bool find_all(struct ctx *ctx, struct library *library, const struct search *search, struct search_result *out)
 {
     const struct kind *only = NULL;
     int64_t offset = 0;
@@ -196,7 +196,7 @@ bool find_all(struct ctx *ctx, struct catalog *catalog, const struct search *sea
     const struct query_words *query = query_parse(&ctx->arena, search->text);
     if (!query)
         return true;
-    _cleanup_(found_done) struct found found = found_begin(ctx, catalog);
+    _cleanup_(found_done) struct found found = found_begin(ctx, library);
     if (!found.reader)
         return false;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {

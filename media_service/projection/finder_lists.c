@@ -65,7 +65,7 @@ static char *sorted_next(struct ctx *ctx, const struct sorted *list, const struc
                           arena_printf(&ctx->arena, "%s\n%s", sort, text_at(last, list->id_offset)));
 }
 
-static bool find_sorted(struct ctx *ctx, struct catalog *catalog, const struct sorted *list, size_t limit,
+static bool find_sorted(struct ctx *ctx, struct library *library, const struct sorted *list, size_t limit,
                         const char *cursor, struct section *out)
 {
     char *sort = cursor ? bookmark_read(ctx, list->name, "", cursor) : arena_strdup(&ctx->arena, "\n");
@@ -75,7 +75,7 @@ static bool find_sorted(struct ctx *ctx, struct catalog *catalog, const struct s
     if (!id)
         return false;
     *id++ = '\0';
-    _cleanup_(found_done) struct found found = found_begin(ctx, catalog);
+    _cleanup_(found_done) struct found found = found_begin(ctx, library);
     sqlite3_stmt *statement = found.reader ? statement_of(ctx, found.reader, list->sql) : NULL;
     bool more = false;
     if (!statement)
@@ -91,19 +91,19 @@ static bool find_sorted(struct ctx *ctx, struct catalog *catalog, const struct s
     return true;
 }
 
-bool find_artists(struct ctx *ctx, struct catalog *catalog, size_t limit, const char *cursor, struct section *out)
+bool find_artists(struct ctx *ctx, struct library *library, size_t limit, const char *cursor, struct section *out)
 {
-    return find_sorted(ctx, catalog, &artists, limit, cursor, out);
+    return find_sorted(ctx, library, &artists, limit, cursor, out);
 }
 
-bool find_albums(struct ctx *ctx, struct catalog *catalog, size_t limit, const char *cursor, struct section *out)
+bool find_albums(struct ctx *ctx, struct library *library, size_t limit, const char *cursor, struct section *out)
 {
-    return find_sorted(ctx, catalog, &albums, limit, cursor, out);
+    return find_sorted(ctx, library, &albums, limit, cursor, out);
 }
 
-bool find_genres(struct ctx *ctx, struct catalog *catalog, size_t limit, const char *cursor, struct section *out)
+bool find_genres(struct ctx *ctx, struct library *library, size_t limit, const char *cursor, struct section *out)
 {
-    return find_sorted(ctx, catalog, &genres, limit, cursor, out);
+    return find_sorted(ctx, library, &genres, limit, cursor, out);
 }
 
 /* All rows of a question about one id. */
@@ -118,7 +118,7 @@ static bool rows_of(struct found *found, const char *sql, const char *id, row_fn
     return found_rows(found, statement, read, size, limit, out, NULL);
 }
 
-bool find_similar(struct ctx *ctx, struct catalog *catalog, const char *id, size_t limit, struct list *out)
+bool find_similar(struct ctx *ctx, struct library *library, const char *id, size_t limit, struct list *out)
 {
     /* The newest thousand of each thing it has are looked at: a genre may have them all. */
     static const char sql[] =
@@ -129,7 +129,7 @@ bool find_similar(struct ctx *ctx, struct catalog *catalog, const char *id, size
         "1000), 0)"
         " WHERE self.id = ?1 AND other.track <> self.n GROUP BY other.track) JOIN tracks USING(n) ORDER BY weight "
         "DESC, published DESC, tracks.id LIMIT ?2";
-    _cleanup_(found_done) struct found found = found_begin(ctx, catalog);
+    _cleanup_(found_done) struct found found = found_begin(ctx, library);
     return found.reader && rows_of(&found, sql, id, row_track, sizeof(struct track_view), limit, out);
 }
 
@@ -145,9 +145,9 @@ static bool one_of(struct found *found, const char *sql, const char *id, row_fn 
     return true;
 }
 
-bool find_artist(struct ctx *ctx, struct catalog *catalog, const char *id, struct artist_page *out)
+bool find_artist(struct ctx *ctx, struct library *library, const char *id, struct artist_page *out)
 {
-    _cleanup_(found_done) struct found found = found_begin(ctx, catalog);
+    _cleanup_(found_done) struct found found = found_begin(ctx, library);
     return found.reader &&
            one_of(&found, "SELECT " ARTIST_COLUMNS " FROM artists WHERE id = ?1 LIMIT ?2", id, row_artist,
                   sizeof out->artist, &out->artist, "artist") &&
@@ -159,9 +159,9 @@ bool find_artist(struct ctx *ctx, struct catalog *catalog, const char *id, struc
                    id, row_album, sizeof(struct album_view), PART_MAX, &out->album_list);
 }
 
-bool find_album(struct ctx *ctx, struct catalog *catalog, const char *id, struct album_page *out)
+bool find_album(struct ctx *ctx, struct library *library, const char *id, struct album_page *out)
 {
-    _cleanup_(found_done) struct found found = found_begin(ctx, catalog);
+    _cleanup_(found_done) struct found found = found_begin(ctx, library);
     return found.reader &&
            one_of(&found, "SELECT " ALBUM_COLUMNS " FROM albums WHERE id = ?1 LIMIT ?2", id, row_album,
                   sizeof out->album, &out->album, "album") &&

@@ -1,24 +1,24 @@
 #pragma once
 /* What the files of the finder share. */
-#include "projection/catalog_parts.h"
+#include "projection/library_parts.h"
 #include "projection/finder.h"
 
 struct found {
     struct ctx *ctx;
-    struct catalog *catalog;
+    struct library *library;
     struct connection *reader;
 };
 
 /* `_cleanup_(found_done) struct found found = found_begin(...)`; reader NULL: failed. */
-static inline struct found found_begin(struct ctx *ctx, struct catalog *catalog)
+static inline struct found found_begin(struct ctx *ctx, struct library *library)
 {
-    return (struct found){ ctx, catalog, catalog_reader(ctx, catalog) };
+    return (struct found){ ctx, library, library_reader(ctx, library) };
 }
 
 static inline void found_done(struct found *found)
 {
     if (found->reader)
-        catalog_reader_done(found->catalog, found->reader);
+        library_reader_done(found->library, found->reader);
 }
 
 /* Fills one item from the row that the statement stands on. */

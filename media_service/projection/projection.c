@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "crypto/digest.h"
 #include "nats/consumer.h"
 #include "nats/streams.h"
 #include "projection/projection_folder.h"
@@ -9,6 +10,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     PAGE = 200,        /* tracks of one transaction while building */
@@ -22,11 +24,12 @@ static const char filter[] = "event.track.>";
 struct projection {
     struct projection_options options;
     struct projection_folder folder;
+    int64_t store; /* the number of its name */
     pthread_t thread;
     atomic_bool stopping;
-    pthread_mutex_t lock; /* catalog, consumer, wake */
+    pthread_mutex_t lock; /* library, consumer, wake */
     pthread_cond_t wake;
-    struct catalog *catalog;
+    struct library *library;
     struct consumer *consumer;
 };
 
@@ -46,17 +49,17 @@ static struct ctx call_ctx(void)
 }
 
 /* One page in a transaction of its own. */
-static bool fill_page(struct store *store, struct catalog *catalog, char *cursor, size_t room, bool *more)
+static bool fill_page(struct store *store, struct library *library, char *cursor, size_t room, bool *more)
 {
     struct ctx ctx = call_ctx();
     struct scan scan = { .index = "by_published", .limit = PAGE, .cursor = *cursor ? cursor : NULL };
     struct page page;
-    bool good = store_scan(&ctx, store, &track_collection, &scan, &page) && catalog_begin(&ctx, catalog);
+    bool good = store_scan(&ctx, store, &track_collection, &scan, &page) && library_begin(&ctx, library);
     for (size_t i = 0; good && i < page.count; i++)
-        good = catalog_apply(&ctx, catalog, (struct track *)page.items + i);
-    good = good && catalog_commit(&ctx, catalog, 0);
+        good = library_apply(&ctx, library, (struct track *)page.items + i);
+    good = good && library_commit(&ctx, library, 0);
     if (!good) {
-        catalog_rollback(catalog);
+        library_rollback(library);
         log_failure(LOG_WARN, &ctx, "the projection cannot be built");
     }
     *more = good && page.next && (size_t)snprintf(cursor, room, "%s", page.next) < room;
@@ -64,23 +67,23 @@ static bool fill_page(struct store *store, struct catalog *catalog, char *cursor
     return good;
 }
 
-bool projection_fill(struct ctx *ctx, struct store *store, struct catalog *catalog, const atomic_bool *stop)
+bool projection_fill(struct ctx *ctx, struct store *store, struct library *library, const atomic_bool *stop)
 {
     char cursor[16 << 10] = "";
     for (bool more = true; more;) {
-        if ((stop && atomic_load(stop)) || !fill_page(store, catalog, cursor, sizeof cursor, &more))
+        if ((stop && atomic_load(stop)) || !fill_page(store, library, cursor, sizeof cursor, &more))
             return ctx_fail(ctx, ERROR_UNAVAILABLE, "the projection was not built to its end");
     }
     return true;
 }
 
-static void swap(struct projection *projection, struct catalog *catalog)
+static void swap(struct projection *projection, struct library *library)
 {
     pthread_mutex_lock(&projection->lock);
-    struct catalog *before = projection->catalog;
-    projection->catalog = catalog;
+    struct library *before = projection->library;
+    projection->library = library;
     pthread_mutex_unlock(&projection->lock);
-    catalog_unref(before);
+    library_unref(before);
     projection_folder_tidy(&projection->folder);
 }
 
@@ -88,19 +91,19 @@ static void swap(struct projection *projection, struct catalog *catalog)
  * event. */
 static bool build(struct ctx *ctx, struct projection *projection, uint64_t *after)
 {
-    struct position position = { 0 };
+    struct position position = { .store = projection->store };
     int64_t began = clock_ms();
     if (!stream_state(ctx, projection->options.bus, stream_events.name, &position.sequence, &position.created_ms))
         return false;
-    struct catalog *catalog = projection_folder_next(ctx, &projection->folder);
-    if (!catalog)
+    struct library *library = projection_folder_next(ctx, &projection->folder);
+    if (!library)
         return false;
-    if (!projection_fill(ctx, projection->options.store, catalog, &projection->stopping) ||
-        !catalog_finish(ctx, catalog, position)) {
-        catalog_unref(catalog);
+    if (!projection_fill(ctx, projection->options.store, library, &projection->stopping) ||
+        !library_finish(ctx, library, position)) {
+        library_unref(library);
         return false;
     }
-    swap(projection, catalog);
+    swap(projection, library);
     *after = position.sequence;
     log_info(ctx, "the projection was built", "ms", arena_printf(&ctx->arena, "%lld", (long long)(clock_ms() - began)));
     return true;
@@ -108,16 +111,16 @@ static bool build(struct ctx *ctx, struct projection *projection, uint64_t *afte
 
 static bool take_event(struct ctx *ctx, struct projection *projection, const struct consumed *event)
 {
-    struct catalog *catalog = projection->catalog;
+    struct library *library = projection->library;
     struct track track = { 0 };
     bool there = store_get(ctx, projection->options.store, &track_collection, event->entity, &track);
     if (!there && !ctx_forgive(ctx, ERROR_NOT_FOUND))
         return false;
-    if (catalog_begin(ctx, catalog) &&
-        (there ? catalog_apply(ctx, catalog, &track) : catalog_forget(ctx, catalog, event->entity)) &&
-        catalog_commit(ctx, catalog, event->sequence))
+    if (library_begin(ctx, library) &&
+        (there ? library_apply(ctx, library, &track) : library_forget(ctx, library, event->entity)) &&
+        library_commit(ctx, library, event->sequence))
         return true;
-    catalog_rollback(catalog);
+    library_rollback(library);
     return false;
 }
 
@@ -158,8 +161,8 @@ static bool resume(struct ctx *ctx, struct projection *projection, uint64_t *aft
     struct position now = { 0 }, saved = { 0 };
     if (!stream_state(ctx, projection->options.bus, stream_events.name, &now.sequence, &now.created_ms))
         return false;
-    if (!projection->catalog || !catalog_position(ctx, projection->catalog, &saved) ||
-        saved.created_ms != now.created_ms || saved.sequence > now.sequence)
+    if (!projection->library || !library_position(ctx, projection->library, &saved) ||
+        saved.store != projection->store || saved.created_ms != now.created_ms || saved.sequence > now.sequence)
         return build(ctx, projection, after);
     *after = saved.sequence;
     return true;
@@ -192,6 +195,26 @@ static void *begin(void *self)
     return NULL;
 }
 
+static int64_t number_of(const char *name)
+{
+    unsigned char hash[SHA256_SIZE];
+    int64_t number;
+    sha256(name, strlen(name), hash);
+    memcpy(&number, hash, sizeof number);
+    return number;
+}
+
+/* Until NATS is there, it answers with what it knew when it stopped; but not with what it knew of another store. */
+static struct library *known(struct ctx *ctx, const struct projection *projection)
+{
+    struct library *library = projection_folder_newest(ctx, &projection->folder);
+    struct position saved = { 0 };
+    if (!library || (library_position(ctx, library, &saved) && saved.store == projection->store))
+        return library;
+    library_unref(library);
+    return NULL;
+}
+
 struct projection *projection_open(struct ctx *ctx, const struct projection_options *options)
 {
     struct projection *projection = calloc(1, sizeof *projection);
@@ -206,8 +229,8 @@ struct projection *projection_open(struct ctx *ctx, const struct projection_opti
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&projection->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    /* Until NATS is there, it answers with what it knew when it stopped. */
-    projection->catalog = projection_folder_newest(ctx, &projection->folder);
+    projection->store = number_of(options->store_name);
+    projection->library = known(ctx, projection);
     if (pthread_create(&projection->thread, NULL, begin, projection) != 0)
         abort();
     return projection;
@@ -222,19 +245,19 @@ void projection_close(struct projection *projection)
     pthread_join(projection->thread, NULL);
     if (projection->consumer)
         consumer_stop(projection->consumer);
-    catalog_unref(projection->catalog);
+    library_unref(projection->library);
     projection_folder_release(&projection->folder);
     pthread_cond_destroy(&projection->wake);
     pthread_mutex_destroy(&projection->lock);
     free(projection);
 }
 
-struct catalog *projection_catalog(struct ctx *ctx, struct projection *projection)
+struct library *projection_library(struct ctx *ctx, struct projection *projection)
 {
     pthread_mutex_lock(&projection->lock);
-    struct catalog *catalog = projection->catalog ? catalog_ref(projection->catalog) : NULL;
+    struct library *library = projection->library ? library_ref(projection->library) : NULL;
     pthread_mutex_unlock(&projection->lock);
-    return catalog ? catalog : ctx_fail(ctx, ERROR_UNAVAILABLE, "search is being prepared");
+    return library ? library : ctx_fail(ctx, ERROR_UNAVAILABLE, "search is being prepared");
 }
 
 int64_t projection_lag(struct projection *projection)
@@ -248,10 +271,10 @@ int64_t projection_lag(struct projection *projection)
 bool projection_ready(struct ctx *ctx, void *self)
 {
     int64_t lag = projection_lag(self);
-    struct catalog *catalog = projection_catalog(ctx, self);
-    if (!catalog)
+    struct library *library = projection_library(ctx, self);
+    if (!library)
         return false;
-    catalog_unref(catalog);
+    library_unref(library);
     if (lag < 0)
         return ctx_fail(ctx, ERROR_UNAVAILABLE, "search does not follow the events");
     return lag < FAR_BEHIND || ctx_fail(ctx, ERROR_UNAVAILABLE, "search is %lld events behind", (long long)lag);

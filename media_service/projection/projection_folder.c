@@ -81,27 +81,27 @@ void projection_folder_tidy(const struct projection_folder *folder)
     struct arena arena = { 0 };
     int64_t newest = highest(folder, INT64_MAX);
     for (int64_t number = newest; (number = highest(folder, number)) > 0;)
-        catalog_remove(file_of(&arena, folder, number));
+        library_remove(file_of(&arena, folder, number));
     arena_free(&arena);
 }
 
-struct catalog *projection_folder_newest(struct ctx *ctx, const struct projection_folder *folder)
+struct library *projection_folder_newest(struct ctx *ctx, const struct projection_folder *folder)
 {
     for (int64_t number; (number = highest(folder, INT64_MAX)) > 0;) {
         const char *path = file_of(&ctx->arena, folder, number);
-        struct catalog *catalog = catalog_open(ctx, path);
-        if (catalog) {
+        struct library *library = library_open(ctx, path);
+        if (library) {
             projection_folder_tidy(folder);
-            return catalog;
+            return library;
         }
         if (!ctx_forgive(ctx, ERROR_NOT_FOUND))
             return NULL;
-        catalog_remove(path);
+        library_remove(path);
     }
     return NULL;
 }
 
-struct catalog *projection_folder_next(struct ctx *ctx, const struct projection_folder *folder)
+struct library *projection_folder_next(struct ctx *ctx, const struct projection_folder *folder)
 {
-    return catalog_create(ctx, file_of(&ctx->arena, folder, highest(folder, INT64_MAX) + 1));
+    return library_create(ctx, file_of(&ctx->arena, folder, highest(folder, INT64_MAX) + 1));
 }

@@ -5,15 +5,15 @@
 #include "projection/projection.h"
 #include "track/tracks.h"
 
-static void catalog_done(struct catalog **catalog)
+static void library_done(struct library **library)
 {
-    catalog_unref(*catalog);
+    library_unref(*library);
 }
 
-static struct catalog *catalog_of(struct request *req)
+static struct library *library_of(struct request *req)
 {
     const struct tracks *tracks = req->service;
-    return projection_catalog(&req->ctx, tracks->projection);
+    return projection_library(&req->ctx, tracks->projection);
 }
 
 static struct response *search(struct request *req)
@@ -23,8 +23,8 @@ static struct response *search(struct request *req)
     struct search_result result;
     if (!request_page(req, &search.limit, &search.cursor))
         return NULL;
-    _cleanup_(catalog_done) struct catalog *catalog = catalog_of(req);
-    return catalog && find_all(&req->ctx, catalog, &search, &result)
+    _cleanup_(library_done) struct library *library = library_of(req);
+    return library && find_all(&req->ctx, library, &search, &result)
                ? respond(req, "success", search_result_fields, &result)
                : NULL;
 }
@@ -38,13 +38,13 @@ static struct response *similar(struct request *req)
     /* Its own being public is asked of the store, as for every other way to it. */
     if (!request_page(req, &limit, &cursor) || !track_live(&req->ctx, req->service, id))
         return NULL;
-    _cleanup_(catalog_done) struct catalog *catalog = catalog_of(req);
-    if (!catalog || !find_similar(&req->ctx, catalog, id, limit, &found))
+    _cleanup_(library_done) struct library *library = library_of(req);
+    if (!library || !find_similar(&req->ctx, library, id, limit, &found))
         return NULL;
     return respond_page(req, "success", track_view_fields, found.items, sizeof(struct track_view), found.count, NULL);
 }
 
-typedef bool find_list_fn(struct ctx *ctx, struct catalog *catalog, size_t limit, const char *cursor,
+typedef bool find_list_fn(struct ctx *ctx, struct library *library, size_t limit, const char *cursor,
                           struct section *out);
 
 static struct response *sorted(struct request *req, find_list_fn *find, const struct field *fields, size_t size)
@@ -54,8 +54,8 @@ static struct response *sorted(struct request *req, find_list_fn *find, const st
     struct section found;
     if (!request_page(req, &limit, &cursor))
         return NULL;
-    _cleanup_(catalog_done) struct catalog *catalog = catalog_of(req);
-    if (!catalog || !find(&req->ctx, catalog, limit, cursor, &found))
+    _cleanup_(library_done) struct library *library = library_of(req);
+    if (!library || !find(&req->ctx, library, limit, cursor, &found))
         return NULL;
     return respond_page(req, "success", fields, found.items.items, size, found.items.count, found.next);
 }
@@ -85,8 +85,8 @@ static struct response *artist(struct request *req)
 {
     struct artist_page page = { 0 };
     const char *id = id_of(req, "artist");
-    _cleanup_(catalog_done) struct catalog *catalog = id ? catalog_of(req) : NULL;
-    return catalog && find_artist(&req->ctx, catalog, id, &page) ? respond(req, "success", artist_page_fields, &page)
+    _cleanup_(library_done) struct library *library = id ? library_of(req) : NULL;
+    return library && find_artist(&req->ctx, library, id, &page) ? respond(req, "success", artist_page_fields, &page)
                                                                  : NULL;
 }
 
@@ -94,8 +94,8 @@ static struct response *album(struct request *req)
 {
     struct album_page page = { 0 };
     const char *id = id_of(req, "album");
-    _cleanup_(catalog_done) struct catalog *catalog = id ? catalog_of(req) : NULL;
-    return catalog && find_album(&req->ctx, catalog, id, &page) ? respond(req, "success", album_page_fields, &page)
+    _cleanup_(library_done) struct library *library = id ? library_of(req) : NULL;
+    return library && find_album(&req->ctx, library, id, &page) ? respond(req, "success", album_page_fields, &page)
                                                                 : NULL;
 }
 

@@ -30,11 +30,11 @@ static struct response *search(struct request *req)
     struct search question = { .text = in.text,
                                .limit = in.limit ? (size_t)in.limit : LIMIT_DEFAULT,
                                .cursor = in.cursor };
-    struct catalog *catalog = projection_catalog(&req->ctx, tracks->projection);
-    if (!catalog)
+    struct library *library = projection_library(&req->ctx, tracks->projection);
+    if (!library)
         return NULL;
-    bool found = find_all(&req->ctx, catalog, &question, &result);
-    catalog_unref(catalog);
+    bool found = find_all(&req->ctx, library, &question, &result);
+    library_unref(library);
     return found ? reply(req, search_result_fields, &result) : NULL;
 }
 

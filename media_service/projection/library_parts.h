@@ -1,13 +1,13 @@
 #pragma once
-/* What the files of the catalog share. Nobody outside this folder includes it. */
-#include "projection/catalog.h"
+/* What the files of the library share. Nobody outside this folder includes it. */
+#include "projection/library.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 
 enum { READERS_KEPT = 16 };
 
-struct catalog {
+struct library {
     char *path;
     struct connection *writer; /* the one writing thread's */
     bool building;
@@ -27,8 +27,8 @@ struct album_part {
 extern const struct field album_part_fields[];
 
 /* Counts an artist, an album or a genre anew; it goes with its last track. */
-bool group_refresh(struct ctx *ctx, struct catalog *catalog, enum facet facet, const char *value);
-bool groups_refresh_all(struct ctx *ctx, struct catalog *catalog);
+bool group_refresh(struct ctx *ctx, struct library *library, enum facet facet, const char *value);
+bool groups_refresh_all(struct ctx *ctx, struct library *library);
 
 /* BSON of a record, bound as a blob that lives until the statement is reset. */
 void bind_record(struct ctx *ctx, sqlite3_stmt *statement, int at, const struct field *fields, const void *record);

@@ -1,4 +1,4 @@
-#include "projection/catalog_parts.h"
+#include "projection/library_parts.h"
 
 #include "base/buf.h"
 #include "text/fold.h"
@@ -182,17 +182,17 @@ static bool put_words(struct ctx *ctx, struct connection *writer, int64_t n, con
     return statement_run(ctx, writer, put);
 }
 
-static bool refresh(struct ctx *ctx, struct catalog *catalog, const struct values *values)
+static bool refresh(struct ctx *ctx, struct library *library, const struct values *values)
 {
-    for (size_t i = 0; !catalog->building && i < values->count; i++)
-        if (!group_refresh(ctx, catalog, values->items[i].facet, values->items[i].value))
+    for (size_t i = 0; !library->building && i < values->count; i++)
+        if (!group_refresh(ctx, library, values->items[i].facet, values->items[i].value))
             return false;
     return true;
 }
 
-bool catalog_apply(struct ctx *ctx, struct catalog *catalog, const struct track *track)
+bool library_apply(struct ctx *ctx, struct library *library, const struct track *track)
 {
-    struct connection *writer = catalog->writer;
+    struct connection *writer = library->writer;
     struct values values = { 0 };
     int64_t n, version;
     if (!find(ctx, writer, track->doc.id, &n, &version))
@@ -205,14 +205,14 @@ bool catalog_apply(struct ctx *ctx, struct catalog *catalog, const struct track 
         (!put_track(ctx, writer, track, &n) || !put_words(ctx, writer, n, track->live) ||
          !put_facets(ctx, writer, n, track->live, &values)))
         return false;
-    return refresh(ctx, catalog, &values);
+    return refresh(ctx, library, &values);
 }
 
-bool catalog_forget(struct ctx *ctx, struct catalog *catalog, const char *id)
+bool library_forget(struct ctx *ctx, struct library *library, const char *id)
 {
     struct values values = { 0 };
     int64_t n, version;
-    if (!find(ctx, catalog->writer, id, &n, &version))
+    if (!find(ctx, library->writer, id, &n, &version))
         return false;
-    return !n || (take_away(ctx, catalog->writer, n, &values) && refresh(ctx, catalog, &values));
+    return !n || (take_away(ctx, library->writer, n, &values) && refresh(ctx, library, &values));
 }

@@ -1,7 +1,7 @@
-#include "projection/catalog.h"
+#include "projection/library.h"
 
 #include "base/clock.h"
-#include "projection/catalog_parts.h"
+#include "projection/library_parts.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -35,14 +35,14 @@ static const char schema[] =
     "INSERT INTO track_words(track_words, rank) VALUES('rank', 'bm25(10, 6, 3, 2)');"
     "INSERT INTO album_words(album_words, rank) VALUES('rank', 'bm25(10, 5)');";
 
-static struct catalog *catalog_new(struct connection *writer, const char *path)
+static struct library *library_new(struct connection *writer, const char *path)
 {
-    struct catalog *catalog = calloc(1, sizeof *catalog);
-    catalog->path = strdup(path);
-    catalog->writer = writer;
-    catalog->users = 1;
-    pthread_mutex_init(&catalog->lock, NULL);
-    return catalog;
+    struct library *library = calloc(1, sizeof *library);
+    library->path = strdup(path);
+    library->writer = writer;
+    library->users = 1;
+    pthread_mutex_init(&library->lock, NULL);
+    return library;
 }
 
 static bool state_set(struct ctx *ctx, struct connection *writer, const char *name, int64_t value)
@@ -68,7 +68,7 @@ static bool state_get(struct ctx *ctx, struct connection *reader, const char *na
     return code != 0;
 }
 
-struct catalog *catalog_create(struct ctx *ctx, const char *path)
+struct library *library_create(struct ctx *ctx, const char *path)
 {
     struct connection *writer = connection_open(ctx, path, true);
     if (!writer)
@@ -80,9 +80,9 @@ struct catalog *catalog_create(struct ctx *ctx, const char *path)
         connection_close(writer);
         return NULL;
     }
-    struct catalog *catalog = catalog_new(writer, path);
-    catalog->building = true;
-    return catalog;
+    struct library *library = library_new(writer, path);
+    library->building = true;
+    return library;
 }
 
 /* After a loss of power the newest commits may be gone, together with their sequence: they are read again. */
@@ -99,35 +99,35 @@ static bool is_usable(struct ctx *ctx, struct connection *writer)
            state_get(ctx, writer, "finished", &finished) && version == SCHEMA && finished == 1;
 }
 
-struct catalog *catalog_open(struct ctx *ctx, const char *path)
+struct library *library_open(struct ctx *ctx, const char *path)
 {
     struct connection *writer = access(path, F_OK) == 0 ? connection_open(ctx, path, true) : NULL;
     if (is_usable(ctx, writer))
-        return catalog_new(writer, path);
+        return library_new(writer, path);
     connection_close(writer);
     ctx->error = NULL;
     return ctx_fail(ctx, ERROR_NOT_FOUND, "no finished projection at %s", path);
 }
 
-struct catalog *catalog_ref(struct catalog *catalog)
+struct library *library_ref(struct library *library)
 {
-    atomic_fetch_add(&catalog->users, 1);
-    return catalog;
+    atomic_fetch_add(&library->users, 1);
+    return library;
 }
 
-void catalog_unref(struct catalog *catalog)
+void library_unref(struct library *library)
 {
-    if (!catalog || atomic_fetch_sub(&catalog->users, 1) > 1)
+    if (!library || atomic_fetch_sub(&library->users, 1) > 1)
         return;
-    for (size_t i = 0; i < catalog->idle_count; i++)
-        connection_close(catalog->idle[i]);
-    connection_close(catalog->writer);
-    pthread_mutex_destroy(&catalog->lock);
-    free(catalog->path);
-    free(catalog);
+    for (size_t i = 0; i < library->idle_count; i++)
+        connection_close(library->idle[i]);
+    connection_close(library->writer);
+    pthread_mutex_destroy(&library->lock);
+    free(library->path);
+    free(library);
 }
 
-void catalog_remove(const char *path)
+void library_remove(const char *path)
 {
     static const char *const endings[] = { "", "-wal", "-shm", "-journal" };
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
@@ -137,42 +137,44 @@ void catalog_remove(const char *path)
     }
 }
 
-bool catalog_position(struct ctx *ctx, struct catalog *catalog, struct position *out)
+bool library_position(struct ctx *ctx, struct library *library, struct position *out)
 {
     int64_t sequence = 0;
-    bool got = state_get(ctx, catalog->writer, "sequence", &sequence) &&
-               state_get(ctx, catalog->writer, "created", &out->created_ms);
+    bool got = state_get(ctx, library->writer, "sequence", &sequence) &&
+               state_get(ctx, library->writer, "created", &out->created_ms) &&
+               state_get(ctx, library->writer, "store", &out->store);
     out->sequence = (uint64_t)sequence;
     return got;
 }
 
-bool catalog_begin(struct ctx *ctx, struct catalog *catalog)
+bool library_begin(struct ctx *ctx, struct library *library)
 {
-    return statement_run(ctx, catalog->writer, statement_of(ctx, catalog->writer, "BEGIN IMMEDIATE"));
+    return statement_run(ctx, library->writer, statement_of(ctx, library->writer, "BEGIN IMMEDIATE"));
 }
 
-bool catalog_commit(struct ctx *ctx, struct catalog *catalog, uint64_t sequence)
+bool library_commit(struct ctx *ctx, struct library *library, uint64_t sequence)
 {
-    return state_set(ctx, catalog->writer, "sequence", (int64_t)sequence) &&
-           statement_run(ctx, catalog->writer, statement_of(ctx, catalog->writer, "COMMIT"));
+    return state_set(ctx, library->writer, "sequence", (int64_t)sequence) &&
+           statement_run(ctx, library->writer, statement_of(ctx, library->writer, "COMMIT"));
 }
 
-void catalog_rollback(struct catalog *catalog)
+void library_rollback(struct library *library)
 {
-    if (!sqlite3_get_autocommit(catalog->writer->db))
-        sqlite3_exec(catalog->writer->db, "ROLLBACK", NULL, NULL, NULL);
+    if (!sqlite3_get_autocommit(library->writer->db))
+        sqlite3_exec(library->writer->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
-bool catalog_finish(struct ctx *ctx, struct catalog *catalog, struct position position)
+bool library_finish(struct ctx *ctx, struct library *library, struct position position)
 {
-    struct connection *writer = catalog->writer;
-    if (!groups_refresh_all(ctx, catalog))
+    struct connection *writer = library->writer;
+    if (!groups_refresh_all(ctx, library))
         return false;
-    catalog->building = false;
+    library->building = false;
     /* First all of it on the disk, then the word that it is all. */
     return connection_run(ctx, writer, "PRAGMA synchronous=FULL; PRAGMA wal_checkpoint(TRUNCATE); BEGIN IMMEDIATE") &&
-           state_set(ctx, writer, "created", position.created_ms) && state_set(ctx, writer, "finished", 1) &&
-           catalog_commit(ctx, catalog, position.sequence) && writer_settle(ctx, writer);
+           state_set(ctx, writer, "created", position.created_ms) && state_set(ctx, writer, "store", position.store) &&
+           state_set(ctx, writer, "finished", 1) && library_commit(ctx, library, position.sequence) &&
+           writer_settle(ctx, writer);
 }
 
 static int past_deadline(void *ctx)
@@ -180,28 +182,28 @@ static int past_deadline(void *ctx)
     return ctx_left_ms(ctx, 1) == 0;
 }
 
-struct connection *catalog_reader(struct ctx *ctx, struct catalog *catalog)
+struct connection *library_reader(struct ctx *ctx, struct library *library)
 {
     struct connection *reader = NULL;
-    pthread_mutex_lock(&catalog->lock);
-    if (catalog->idle_count > 0)
-        reader = catalog->idle[--catalog->idle_count];
-    pthread_mutex_unlock(&catalog->lock);
+    pthread_mutex_lock(&library->lock);
+    if (library->idle_count > 0)
+        reader = library->idle[--library->idle_count];
+    pthread_mutex_unlock(&library->lock);
     if (!reader)
-        reader = connection_open(ctx, catalog->path, false);
+        reader = connection_open(ctx, library->path, false);
     if (reader)
         sqlite3_progress_handler(reader->db, PROGRESS_STEPS, past_deadline, ctx);
     return reader;
 }
 
-void catalog_reader_done(struct catalog *catalog, struct connection *reader)
+void library_reader_done(struct library *library, struct connection *reader)
 {
     sqlite3_progress_handler(reader->db, 0, NULL, NULL);
-    pthread_mutex_lock(&catalog->lock);
-    bool kept = catalog->idle_count < READERS_KEPT && !reader->broken;
+    pthread_mutex_lock(&library->lock);
+    bool kept = library->idle_count < READERS_KEPT && !reader->broken;
     if (kept)
-        catalog->idle[catalog->idle_count++] = reader;
-    pthread_mutex_unlock(&catalog->lock);
+        library->idle[library->idle_count++] = reader;
+    pthread_mutex_unlock(&library->lock);
     if (!kept)
         connection_close(reader);
 }

@@ -1,5 +1,5 @@
 /* Artists, albums and genres: counted from the facets of the tracks they have. */
-#include "projection/catalog_parts.h"
+#include "projection/library_parts.h"
 
 #include "base/buf.h"
 #include "base/text.h"
@@ -155,16 +155,16 @@ static bool refresh_genre(struct ctx *ctx, struct connection *writer, const char
                    value));
 }
 
-bool group_refresh(struct ctx *ctx, struct catalog *catalog, enum facet facet, const char *value)
+bool group_refresh(struct ctx *ctx, struct library *library, enum facet facet, const char *value)
 {
     switch (facet) {
     case FACET_ARTIST:
     case FACET_ALBUM_ARTIST:
-        return refresh_artist(ctx, catalog->writer, value);
+        return refresh_artist(ctx, library->writer, value);
     case FACET_ALBUM:
-        return refresh_album(ctx, catalog->writer, value);
+        return refresh_album(ctx, library->writer, value);
     case FACET_GENRE:
-        return refresh_genre(ctx, catalog->writer, value);
+        return refresh_genre(ctx, library->writer, value);
     case FACET_TAG:
         break;
     }
@@ -174,24 +174,24 @@ bool group_refresh(struct ctx *ctx, struct catalog *catalog, enum facet facet, c
 enum { GROUPS_AT_ONCE = 500 };
 
 /* The next distinct values after `value`, each refreshed; what they allocate is freed with each batch. */
-static bool refresh_batch(struct ctx *ctx, struct catalog *catalog, enum facet facet, char *after, size_t room,
+static bool refresh_batch(struct ctx *ctx, struct library *library, enum facet facet, char *after, size_t room,
                           bool *more)
 {
     const char *values[GROUPS_AT_ONCE];
     size_t count = 0;
     sqlite3_stmt *get = statement_for(
-        ctx, catalog->writer,
+        ctx, library->writer,
         "SELECT DISTINCT value FROM facets WHERE value > ?1 AND kind = ?2 ORDER BY value LIMIT ?3", after);
     if (!get)
         return false;
     sqlite3_bind_int(get, 2, (int)facet);
     sqlite3_bind_int(get, 3, GROUPS_AT_ONCE);
     int code;
-    while ((code = statement_step(ctx, catalog->writer, get)) == SQLITE_ROW)
+    while ((code = statement_step(ctx, library->writer, get)) == SQLITE_ROW)
         values[count++] = column_text(ctx, get, 0);
     sqlite3_reset(get);
     for (size_t i = 0; i < count; i++)
-        if (!group_refresh(ctx, catalog, facet, values[i]))
+        if (!group_refresh(ctx, library, facet, values[i]))
             return false;
     *more = count == GROUPS_AT_ONCE && strlen(values[count - 1]) < room;
     if (*more)
@@ -199,21 +199,21 @@ static bool refresh_batch(struct ctx *ctx, struct catalog *catalog, enum facet f
     return code == SQLITE_DONE;
 }
 
-bool groups_refresh_all(struct ctx *ctx, struct catalog *catalog)
+bool groups_refresh_all(struct ctx *ctx, struct library *library)
 {
     static const enum facet facets[] = { FACET_ARTIST, FACET_ALBUM_ARTIST, FACET_ALBUM, FACET_GENRE };
     char after[4096] = "";
-    bool good = connection_run(ctx, catalog->writer, "BEGIN IMMEDIATE");
+    bool good = connection_run(ctx, library->writer, "BEGIN IMMEDIATE");
     for (size_t i = 0; good && i < sizeof facets / sizeof *facets; i++) {
         bool more = true;
         after[0] = '\0';
         while (good && more) {
             struct ctx batch = { .request_id = "", .deadline_ms = ctx->deadline_ms };
-            good = refresh_batch(&batch, catalog, facets[i], after, sizeof after, &more);
+            good = refresh_batch(&batch, library, facets[i], after, sizeof after, &more);
             ctx_finish(&batch);
         }
     }
     if (!good)
         return ctx_fail(ctx, ERROR_UNAVAILABLE, "the projection could not be counted");
-    return connection_run(ctx, catalog->writer, "COMMIT");
+    return connection_run(ctx, library->writer, "COMMIT");
 }
