@@ -102,6 +102,7 @@ struct update {
     const char *const *unset;
     struct events events;
 };
+/* As EVENTS(): lives until the end of the block it stands in. */
 #define FIELDS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
 /*

@@ -184,14 +184,21 @@ Test(cache, gone_and_started_again)
     cache_close(cache);
 }
 
+struct hammer {
+    struct cache *cache;
+    pthread_t thread;
+    int64_t counted, failed;
+};
+
 static void *hammer(void *self)
 {
-    struct cache *cache = self;
+    struct hammer *hammer = self;
     struct ctx own = { .request_id = "" };
     for (int i = 0; i < 200; i++) {
         int64_t after;
-        if (!cache_count(&own, cache, "together", 1, 60000, &after))
-            break;
+        bool counted = cache_count(&own, hammer->cache, "together", 1, 60000, &after);
+        hammer->counted += counted;
+        hammer->failed += !counted; /* a busy machine may take longer than 20 ms */
         ctx_finish(&own);
     }
     return NULL;
@@ -200,14 +207,22 @@ static void *hammer(void *self)
 Test(cache, many_threads)
 {
     struct cache *cache = open_cache();
-    pthread_t threads[24];
-    int64_t after;
-    for (int i = 0; i < 24; i++)
-        pthread_create(&threads[i], NULL, hammer, cache);
-    for (int i = 0; i < 24; i++)
-        pthread_join(threads[i], NULL);
+    struct hammer hammers[24] = { 0 };
+    int64_t after, counted = 0, failed = 0;
+    for (int i = 0; i < 24; i++) {
+        hammers[i].cache = cache;
+        pthread_create(&hammers[i].thread, NULL, hammer, &hammers[i]);
+    }
+    for (int i = 0; i < 24; i++) {
+        pthread_join(hammers[i].thread, NULL);
+        counted += hammers[i].counted;
+        failed += hammers[i].failed;
+    }
+    expect_back(cache);
     cr_assert(cache_count(&ctx, cache, "together", 0, 1000, &after));
-    cr_expect_eq(after, 24 * 200);
+    cr_expect(after >= counted && after <= counted + failed, "%lld after %lld and %lld", (long long)after,
+              (long long)counted, (long long)failed);
+    cr_expect_gt(counted, 24 * 100);
     cache_close(cache);
 }
 

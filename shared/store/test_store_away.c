@@ -296,6 +296,7 @@ AWAY_TEST(a_lost_answer_makes_neither_two_writes_nor_none)
     ok(ctx, store_adjust(ctx, store, &songs, "n", "plays", 0, &after));
     cr_expect_eq(after, 10);
 
+    static const char *const plays[] = { "plays", NULL };
     /* Many at once: what the lost answer left open is found out. */
     struct write writes[40] = { 0 };
     for (int round = 0; round < 2; round++) {
@@ -308,7 +309,7 @@ AWAY_TEST(a_lost_answer_makes_neither_two_writes_nor_none)
         for (int i = 0; i < 40; i++) {
             cr_expect_null(writes[i].error, "insert %d: %s", i, writes[i].error ? writes[i].error->message : "");
             writes[i].kind = WRITE_UPDATE;
-            writes[i].update.set = FIELDS("plays");
+            writes[i].update.set = plays;
             ((struct song *)writes[i].record)->plays = i;
         }
         ((struct song *)writes[7].record)->doc.version = 9;

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 
 #include <criterion/criterion.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -171,7 +172,9 @@ STORE_TEST(a_killed_writer_loses_nothing_acknowledged_and_holds_up_nobody)
         int outs[2], pids[2];
         for (int i = 0; i < 2; i++)
             pids[i] = start_writer(fixture, (const char[]){ (char)('a' + round * 2 + i), 'w', 0 }, &outs[i]);
-        nanosleep(&(struct timespec){ .tv_nsec = (200 + round * 13) * 1000000 }, NULL);
+        for (int i = 0; i < 2; i++) /* both are writing */
+            cr_assert(poll(&(struct pollfd){ .fd = outs[i], .events = POLLIN }, 1, 20000) == 1);
+        nanosleep(&(struct timespec){ .tv_nsec = (100 + round * 13) * 1000000 }, NULL);
         kill(pids[0], SIGKILL);
         waitpid(pids[0], NULL, 0);
         /* The other one goes on, and so do we. */
