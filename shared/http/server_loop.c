@@ -7,6 +7,13 @@
 
 enum { ACCEPT_AT_ONCE = 16 };
 
+/* h2o keeps a few free pieces of memory for each thread and forgets them when it ends. */
+const char *__lsan_default_suppressions(void);
+__attribute__((weak)) const char *__lsan_default_suppressions(void)
+{
+    return "leak:h2o_mem_alloc_recycle\n";
+}
+
 static void listen_start(struct loop *loop);
 
 /* At the limit the kernel's queue holds who comes; reading goes on when one has left. */

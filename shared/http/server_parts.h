@@ -4,7 +4,7 @@
 #include "http/forwarded.h"
 #include "http/head.h"
 #include "http/server.h"
-#include "http/trace.h"
+#include "http/request_id.h"
 
 #include <h2o.h>
 #include <stdatomic.h>

@@ -5,7 +5,7 @@
 #include "http/range.h"
 #include "http/route.h"
 #include "http/target.h"
-#include "http/trace.h"
+#include "http/request_id.h"
 
 #include "base/buf.h"
 

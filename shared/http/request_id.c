@@ -1,4 +1,4 @@
-#include "http/trace.h"
+#include "http/request_id.h"
 
 #include "base/random.h"
 
