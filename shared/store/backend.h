@@ -10,13 +10,13 @@
 #include <stdatomic.h>
 
 enum {
-    ID_MAX = 512,              /* bytes of an id */
-    KEY_MAX = 2048,            /* bytes of one text in an index */
-    LIST_KEYS_MAX = 1000,      /* entries of one document in one index */
-    DOCUMENT_MAX = 8 << 20,    /* both back ends take it with room to spare */
-    EVENT_MAX = 512 << 10,     /* half of what NATS carries */
+    ID_MAX = 512,           /* bytes of an id */
+    KEY_MAX = 2048,         /* bytes of one text in an index */
+    LIST_KEYS_MAX = 1000,   /* entries of one document in one index */
+    DOCUMENT_MAX = 8 << 20, /* both back ends take it with room to spare */
+    EVENT_MAX = 512 << 10,  /* half of what NATS carries */
     EVENTS_PER_WRITE = 64,
-    INDEXES_MAX = 32,          /* of one collection */
+    INDEXES_MAX = 32, /* of one collection */
     COLLECTIONS_MAX = 64,
     WRITES_MAX = 1000,
     GET_MANY_MAX = 100,
@@ -50,7 +50,8 @@ struct declarations {
     size_t count;
 };
 
-/* An event on its way into the store. `json` ends before the version, which the back end may only know while writing. */
+/* An event on its way into the store. `json` ends before the version, which the back end may only know while writing.
+ */
 struct pending {
     const char *id;
     const char *type;
@@ -66,16 +67,17 @@ struct change {
     enum write_kind kind;
     const struct table *table;
     const char *id;
-    const char *w;            /* the id of this write */
-    int64_t version;          /* UPDATE, REMOVE: the one that must be stored; REMOVE: 0 = any */
-    const bson_t *set;        /* INSERT: all fields; UPDATE: those to set */
-    const char *const *gone;  /* UPDATE: names of `set` and of what is unset, NULL-terminated: they leave the old document */
-    const char *field;        /* ADJUST */
+    const char *w;     /* the id of this write */
+    int64_t version;   /* UPDATE, REMOVE: the one that must be stored; REMOVE: 0 = any */
+    const bson_t *set; /* INSERT: all fields; UPDATE: those to set */
+    const char *const
+        *gone;         /* UPDATE: names of `set` and of what is unset, NULL-terminated: they leave the old document */
+    const char *field; /* ADJUST */
     int64_t by;
     const struct pending *events;
     size_t event_count;
-    int64_t after;            /* out, ADJUST */
-    struct error *error;      /* out: NULL = done */
+    int64_t after;       /* out, ADJUST */
+    struct error *error; /* out: NULL = done */
 };
 
 struct row {
@@ -119,7 +121,8 @@ struct backend_type {
 
     /* What is declared, in ctx->arena. A collection that is not there has none. */
     bool (*declared)(struct ctx *ctx, struct backend *self, const char *collection, struct declarations *out);
-    /* Makes the collection and the index (NULL: the collection only) where missing and fills it. Idempotent, resumable, long. */
+    /* Makes the collection and the index (NULL: the collection only) where missing and fills it. Idempotent, resumable,
+     * long. */
     bool (*declare)(struct ctx *ctx, struct backend *self, const char *collection, const struct declared *index);
 
     bool (*outbox_read)(struct ctx *ctx, struct backend *self, size_t limit, struct outbox_event **out, size_t *count);

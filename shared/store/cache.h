@@ -9,7 +9,8 @@
 
 struct cache;
 
-struct cache *cache_open(struct ctx *ctx, const char *url); /* connects on first use; fails only for a URL it cannot take */
+struct cache *cache_open(struct ctx *ctx,
+                         const char *url); /* connects on first use; fails only for a URL it cannot take */
 void cache_close(struct cache *cache);
 bool cache_up(struct cache *cache); /* as far as the last calls tell: for /ready */
 

@@ -43,7 +43,8 @@ static bool index_check(struct ctx *ctx, const struct collection *of, const stru
         lists += field->kind == LIST;
     }
     if (lists > 1 || (lists && index->unique))
-        return ctx_fail(ctx, ERROR_INTERNAL, "%s.%s: one list at the most, none in a unique index", of->name, index->name);
+        return ctx_fail(ctx, ERROR_INTERNAL, "%s.%s: one list at the most, none in a unique index", of->name,
+                        index->name);
     return true;
 }
 
@@ -55,8 +56,7 @@ bool collection_check(struct ctx *ctx, const struct collection *of)
     for (; of->indexes && of->indexes[count].name; count++)
         if (!index_check(ctx, of, &of->indexes[count]))
             return false;
-    return count <= INDEXES_MAX ||
-           ctx_fail(ctx, ERROR_INTERNAL, "%s has more than %d indexes", of->name, INDEXES_MAX);
+    return count <= INDEXES_MAX || ctx_fail(ctx, ERROR_INTERNAL, "%s has more than %d indexes", of->name, INDEXES_MAX);
 }
 
 bool declared_equal(const struct declared *a, const struct declared *b)

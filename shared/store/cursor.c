@@ -100,8 +100,8 @@ char *cursor_make(struct ctx *ctx, const struct query *query, const struct row *
     for (size_t i = query->equals; i < query->fields; i++) {
         struct key key;
         if (!key_of(row->fields, query->index->on[i], &key))
-            return ctx_fail(ctx, ERROR_INTERNAL, "%s: %s stands in %s without its keys", query->table->of->name, row->id,
-                            query->index->name);
+            return ctx_fail(ctx, ERROR_INTERNAL, "%s: %s stands in %s without its keys", query->table->of->name,
+                            row->id, query->index->name);
         put_key(&bytes, &key);
     }
     put_text(&bytes, row->id);

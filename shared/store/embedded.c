@@ -67,10 +67,10 @@ static const struct remote {
     uint32_t magic;
     const char *name;
 } remotes[] = {
-    { 0x6969, "NFS" },        { 0xff534d42, "CIFS" },   { 0xfe534d42, "SMB2" },   { 0x517b, "SMB" },
-    { 0x01021997, "9p" },     { 0x00c36400, "Ceph" },   { 0x5346414f, "AFS" },    { 0x6b414653, "AFS" },
-    { 0x73757245, "Coda" },   { 0x564c, "NCP" },        { 0x0bd00bd0, "Lustre" }, { 0x7461636f, "OCFS2" },
-    { 0x01161970, "GFS2" },   { 0x47504653, "GPFS" },   { 0x65735546, "FUSE" },   { 0x013661, "SMB" },
+    { 0x6969, "NFS" },      { 0xff534d42, "CIFS" }, { 0xfe534d42, "SMB2" },   { 0x517b, "SMB" },
+    { 0x01021997, "9p" },   { 0x00c36400, "Ceph" }, { 0x5346414f, "AFS" },    { 0x6b414653, "AFS" },
+    { 0x73757245, "Coda" }, { 0x564c, "NCP" },      { 0x0bd00bd0, "Lustre" }, { 0x7461636f, "OCFS2" },
+    { 0x01161970, "GFS2" }, { 0x47504653, "GPFS" }, { 0x65735546, "FUSE" },   { 0x013661, "SMB" },
 };
 
 static bool check_local(struct ctx *ctx, const char *dir)

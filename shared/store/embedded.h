@@ -26,8 +26,8 @@ void readers_destroy(struct readers *readers);
 struct connection *readers_take(struct ctx *ctx, struct readers *readers);
 void readers_give(struct readers *readers, struct connection *connection);
 
-bool embedded_get(struct ctx *ctx, struct backend *self, const struct table *table, const char *const *ids, size_t count,
-                  const struct sink *sink);
+bool embedded_get(struct ctx *ctx, struct backend *self, const struct table *table, const char *const *ids,
+                  size_t count, const struct sink *sink);
 bool embedded_scan(struct ctx *ctx, struct backend *self, const struct query *query, const struct sink *sink);
 
 /*
@@ -41,7 +41,8 @@ bool writer_write(struct ctx *ctx, struct writer *writer, struct change *changes
 bool writer_run(struct ctx *ctx, struct writer *writer,
                 bool (*run)(struct ctx *ctx, struct connection *connection, void *self), void *self);
 
-/* One change in the transaction under way. false and connection->broken: the transaction is lost; false alone: refused, nothing was written. */
+/* One change in the transaction under way. false and connection->broken: the transaction is lost; false alone: refused,
+ * nothing was written. */
 bool apply_change(struct ctx *ctx, struct connection *connection, const struct declarations *declared,
                   struct change *change);
 
@@ -55,7 +56,8 @@ bool embedded_declare(struct ctx *ctx, struct backend *self, const char *collect
 /* Appends `each` for every field of an index, its # replaced by the number: "k0, k1, k2". */
 void columns(struct buf *sql, size_t fields, const char *each, const char *between);
 
-bool embedded_outbox_read(struct ctx *ctx, struct backend *self, size_t limit, struct outbox_event **out, size_t *count);
+bool embedded_outbox_read(struct ctx *ctx, struct backend *self, size_t limit, struct outbox_event **out,
+                          size_t *count);
 bool embedded_outbox_done(struct ctx *ctx, struct backend *self, const struct outbox_event *events, size_t count);
 bool embedded_outbox_log(struct ctx *ctx, struct backend *self, int64_t since_ms, const char *cursor, size_t limit,
                          struct outbox_event **out, size_t *count, const char **next);

@@ -81,8 +81,8 @@ static bool check_free(struct apply *apply, const struct standing *standing)
         return true;
     for (size_t i = 0; i < standing->count; i++) {
         int at;
-        _cleanup_(statement_leave) sqlite3_stmt *taken =
-            of_index(apply, STATEMENT_TAKEN, standing->index, &standing->entries[i], &at);
+        _cleanup_(statement_leave)
+            sqlite3_stmt *taken = of_index(apply, STATEMENT_TAKEN, standing->index, &standing->entries[i], &at);
         int step = taken ? statement_step(apply->ctx, apply->connection, taken) : 0;
         if (!step)
             return false;
@@ -155,7 +155,8 @@ static bool carry_events(struct apply *apply, int64_t version)
 /* Reads the stored document. *found false: there is none. */
 static bool find(struct apply *apply, bool *found)
 {
-    _cleanup_(statement_leave) sqlite3_stmt *statement = of_table(apply, STATEMENT_FIND, "SELECT n, v, d FROM % WHERE id = ?");
+    _cleanup_(statement_leave)
+        sqlite3_stmt *statement = of_table(apply, STATEMENT_FIND, "SELECT n, v, d FROM % WHERE id = ?");
     if (!statement)
         return false;
     bind_text(statement, 1, apply->change->id);
@@ -200,8 +201,8 @@ static bool store_document(struct apply *apply, const bson_t *fields)
 
 static bool insert_document(struct apply *apply, const bson_t *fields)
 {
-    sqlite3_stmt *statement =
-        of_table(apply, STATEMENT_INSERT, "INSERT INTO % (id, v, d) VALUES (?, 1, ?) ON CONFLICT DO NOTHING");
+    sqlite3_stmt *statement = of_table(apply, STATEMENT_INSERT,
+                                       "INSERT INTO % (id, v, d) VALUES (?, 1, ?) ON CONFLICT DO NOTHING");
     if (!statement)
         return false;
     bind_text(statement, 1, apply->change->id);

@@ -63,8 +63,8 @@ static bool read_with(struct ctx *ctx, struct backend *self, const char *sql, co
 bool embedded_outbox_read(struct ctx *ctx, struct backend *self, size_t limit, struct outbox_event **out, size_t *count)
 {
     const char *next;
-    return read_with(ctx, self, "SELECT seq, event, type, json, at FROM outbox ORDER BY seq", NULL, 0, limit, out, count,
-                     &next);
+    return read_with(ctx, self, "SELECT seq, event, type, json, at FROM outbox ORDER BY seq", NULL, 0, limit, out,
+                     count, &next);
 }
 
 bool embedded_outbox_log(struct ctx *ctx, struct backend *self, int64_t since_ms, const char *cursor, size_t limit,
@@ -79,8 +79,8 @@ bool embedded_outbox_log(struct ctx *ctx, struct backend *self, int64_t since_ms
             return ctx_fail(ctx, ERROR_INVALID, "the cursor is not of this list");
     }
     return read_with(ctx, self,
-                     "SELECT seq, event, type, json, at FROM event_log WHERE (at, seq) > (?, ?) ORDER BY at, seq", bounds,
-                     2, limit, out, count, next);
+                     "SELECT seq, event, type, json, at FROM event_log WHERE (at, seq) > (?, ?) ORDER BY at, seq",
+                     bounds, 2, limit, out, count, next);
 }
 
 struct events_done {
@@ -90,8 +90,8 @@ struct events_done {
 
 static bool done_one(struct ctx *ctx, struct connection *connection, const struct outbox_event *event, int64_t seq)
 {
-    const char *const log =
-        "INSERT INTO event_log (event, type, at, json) SELECT event, type, at, json FROM outbox WHERE seq = ? AND event = ?";
+    const char *const log = "INSERT INTO event_log (event, type, at, json) SELECT event, type, at, json FROM outbox "
+                            "WHERE seq = ? AND event = ?";
     const char *const drop = "DELETE FROM outbox WHERE seq = ? AND event = ?";
     const char *const steps[] = { event_is_secret(event->type) ? NULL : log, drop };
     for (size_t i = 0; i < 2; i++) {

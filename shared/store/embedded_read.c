@@ -1,4 +1,5 @@
-/* Reading the embedded store: any thread, each with a connection of the pool. A page is one statement, so one snapshot. */
+/* Reading the embedded store: any thread, each with a connection of the pool. A page is one statement, so one snapshot.
+ */
 #include "store/embedded.h"
 #include "store/wait.h"
 
@@ -101,8 +102,8 @@ static sqlite3_stmt *get_statement(struct ctx *ctx, struct connection *connectio
                              arena_printf(&ctx->arena, "SELECT v, d FROM \"d:%s\" WHERE id = ?1", table->of->name));
 }
 
-static bool get_one(struct ctx *ctx, struct connection *connection, const struct table *table, const char *id, size_t at,
-                    const struct sink *sink)
+static bool get_one(struct ctx *ctx, struct connection *connection, const struct table *table, const char *id,
+                    size_t at, const struct sink *sink)
 {
     _cleanup_(statement_leave) sqlite3_stmt *statement = get_statement(ctx, connection, table);
     if (!statement)
@@ -121,8 +122,8 @@ static bool get_all(struct ctx *ctx, struct connection *connection, const struct
     return true;
 }
 
-bool embedded_get(struct ctx *ctx, struct backend *self, const struct table *table, const char *const *ids, size_t count,
-                  const struct sink *sink)
+bool embedded_get(struct ctx *ctx, struct backend *self, const struct table *table, const char *const *ids,
+                  size_t count, const struct sink *sink)
 {
     struct embedded *embedded = (struct embedded *)self;
     struct connection *connection = readers_take(ctx, embedded->readers);
@@ -154,8 +155,8 @@ void columns(struct buf *sql, size_t fields, const char *each, const char *betwe
 static uint64_t shape_of(const struct query *query)
 {
     uint64_t index = query->index ? query->number + 1 : 0;
-    return index << 16 | query->equals << 8 | (uint64_t)(query->from != NULL) << 3 | (uint64_t)(query->to != NULL) << 2 |
-           (uint64_t)query->descending << 1 | (query->after_id != NULL);
+    return index << 16 | query->equals << 8 | (uint64_t)(query->from != NULL) << 3 |
+           (uint64_t)(query->to != NULL) << 2 | (uint64_t)query->descending << 1 | (query->after_id != NULL);
 }
 
 /* The columns after the fixed ones, id last; each is `before` and the name. */
@@ -229,7 +230,8 @@ static void scan_bind(sqlite3_stmt *statement, const struct query *query)
     sqlite3_bind_int64(statement, at, (int64_t)query->limit);
 }
 
-static bool scan_with(struct ctx *ctx, struct connection *connection, const struct query *query, const struct sink *sink)
+static bool scan_with(struct ctx *ctx, struct connection *connection, const struct query *query,
+                      const struct sink *sink)
 {
     _cleanup_(statement_leave) sqlite3_stmt *statement = scan_statement(ctx, connection, query);
     if (!statement)

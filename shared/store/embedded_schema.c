@@ -61,7 +61,8 @@ static bool create_file(struct ctx *ctx, struct connection *connection)
 
 static bool create_collection(struct ctx *ctx, struct connection *connection, const char *name)
 {
-    sqlite3_stmt *statement = statement_of(ctx, connection, "INSERT INTO collections (name) VALUES (?) ON CONFLICT DO NOTHING");
+    sqlite3_stmt *statement = statement_of(ctx, connection,
+                                           "INSERT INTO collections (name) VALUES (?) ON CONFLICT DO NOTHING");
     if (!statement)
         return false;
     bind_text(statement, 1, name);
@@ -212,10 +213,11 @@ static sqlite3_stmt *fill_statement(struct ctx *ctx, struct connection *connecti
 static sqlite3_stmt *rest_statement(struct ctx *ctx, struct connection *connection, const struct declaring *declaring)
 {
     sqlite3_stmt *statement = NULL;
-    const char *sql = arena_printf(&ctx->arena,
-                                   "SELECT d, n, id FROM \"d:%s\" WHERE n > (SELECT filled FROM indexes WHERE number = ?)"
-                                   " ORDER BY n LIMIT %d",
-                                   declaring->collection, FILL_BATCH);
+    const char *sql = arena_printf(
+        &ctx->arena,
+        "SELECT d, n, id FROM \"d:%s\" WHERE n > (SELECT filled FROM indexes WHERE number = ?)"
+        " ORDER BY n LIMIT %d",
+        declaring->collection, FILL_BATCH);
     if (sqlite3_prepare_v2(connection->db, sql, -1, &statement, NULL) != SQLITE_OK)
         return ctx_fail(ctx, ERROR_INTERNAL, "%s", sqlite3_errmsg(connection->db));
     sqlite3_bind_int64(statement, 1, declaring->made.number);
@@ -225,8 +227,8 @@ static sqlite3_stmt *rest_statement(struct ctx *ctx, struct connection *connecti
 static bool note_filled(struct ctx *ctx, struct connection *connection, struct declaring *declaring, int64_t n)
 {
     declaring->done = n == 0;
-    sqlite3_stmt *statement =
-        statement_of(ctx, connection, "UPDATE indexes SET filled = max(filled, ?), ready = ? WHERE number = ?");
+    sqlite3_stmt *statement = statement_of(ctx, connection,
+                                           "UPDATE indexes SET filled = max(filled, ?), ready = ? WHERE number = ?");
     if (!statement)
         return false;
     sqlite3_bind_int64(statement, 1, n);

@@ -17,8 +17,8 @@
 #include <sys/file.h>
 
 enum {
-    GROUP_MAX = 512,     /* changes in one transaction */
-    QUEUE_MAX = 16384,   /* changes waiting */
+    GROUP_MAX = 512,      /* changes in one transaction */
+    QUEUE_MAX = 16384,    /* changes waiting */
     OPEN_WAIT_MS = 10000, /* for other processes, while opening */
     CLOSE_WAIT_S = 5,
 };
@@ -238,7 +238,8 @@ static void withdraw(struct writer *writer, struct ticket *ticket)
     writer->waiting -= ticket->count + 1;
 }
 
-/* A ticket still waiting at the deadline is withdrawn, surely unwritten; one that was taken is waited for: its commit is under way. */
+/* A ticket still waiting at the deadline is withdrawn, surely unwritten; one that was taken is waited for: its commit
+ * is under way. */
 static bool submit(struct ctx *ctx, struct writer *writer, struct ticket *ticket)
 {
     struct timespec until = wait_until(ctx);

@@ -19,7 +19,8 @@ bool event_is_secret(const char *type)
 /* It becomes a NATS subject: no wildcard, no space, no empty token. */
 static bool is_subject(const char *type)
 {
-    return type && *type && strspn(type, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") == strlen(type) &&
+    return type && *type &&
+           strspn(type, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") == strlen(type) &&
            type[0] != '.' && !strstr(type, "..") && type[strlen(type) - 1] != '.';
 }
 
@@ -34,7 +35,8 @@ static bool event_prepare(struct ctx *ctx, const char *service, const char *subj
     out->type = event->type;
     out->at_ms = clock_now_ms();
     struct buf json = BUF(&ctx->arena);
-    buf_printf(&json, "{\"specversion\":\"1.0\",\"id\":\"%s\",\"source\":\"tonearm/%s\",\"type\":\"%s\",\"subject\":", out->id,
+    buf_printf(&json,
+               "{\"specversion\":\"1.0\",\"id\":\"%s\",\"source\":\"tonearm/%s\",\"type\":\"%s\",\"subject\":", out->id,
                service, event->type);
     buf_json(&json, event->subject ? event->subject : subject);
     buf_printf(&json, ",\"time\":\"%s\",\"datacontenttype\":\"application/json\",\"data\":",

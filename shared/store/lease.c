@@ -9,14 +9,14 @@ struct lease_record {
     int64_t fencing;
 };
 
-static const struct field lease_fields[] = {
-    FIELD("holder", TEXT, struct lease_record, holder),
-    FIELD("until", TIME, struct lease_record, until),
-    FIELD("fencing", INTEGER, struct lease_record, fencing),
-    { 0 }
-};
+static const struct field lease_fields[] = { FIELD("holder", TEXT, struct lease_record, holder),
+                                             FIELD("until", TIME, struct lease_record, until),
+                                             FIELD("fencing", INTEGER, struct lease_record, fencing),
+                                             { 0 } };
 
-const struct collection lease_collection = { .name = "leases", .fields = lease_fields, .size = sizeof(struct lease_record) };
+const struct collection lease_collection = { .name = "leases",
+                                             .fields = lease_fields,
+                                             .size = sizeof(struct lease_record) };
 
 /* Machines' clocks differ by less than this part of a lease; the holder stops before others may begin. */
 enum { SKEW_PART = 4 };
@@ -27,7 +27,8 @@ static void lease_lost(struct lease *lease)
     lease->until_ms = 0;
 }
 
-/* May this process take it? Free, its own, run out, or unchanged for two lives while we looked: a holder renews thrice in one. */
+/* May this process take it? Free, its own, run out, or unchanged for two lives while we looked: a holder renews thrice
+ * in one. */
 static bool is_takeable(struct lease *lease, const struct lease_record *record)
 {
     if (!record->holder || (lease->fencing && record->fencing == lease->fencing))

@@ -1,5 +1,6 @@
 #pragma once
-/* One holder at a time, in the store: {holder, until, fencing}. Taken over when it has run out; re-checked before each batch. */
+/* One holder at a time, in the store: {holder, until, fencing}. Taken over when it has run out; re-checked before each
+ * batch. */
 #include "store/store.h"
 
 struct lease {
@@ -7,8 +8,8 @@ struct lease {
     const char *name;
     const char *holder; /* this process: its instance id */
     int64_t ttl_ms;
-    int64_t fencing; /* grows with every change of holder; 0 = not held */
-    int64_t until_ms; /* on clock_ms(): this process may act as holder until then */
+    int64_t fencing;               /* grows with every change of holder; 0 = not held */
+    int64_t until_ms;              /* on clock_ms(): this process may act as holder until then */
     int64_t seen_version, seen_ms; /* lease_hold's: how long another holder has not renewed it */
 };
 

@@ -19,13 +19,12 @@ struct migration {
     int64_t applied_at;
 };
 
-static const struct field migration_fields[] = {
-    FIELD("checksum", TEXT, struct migration, checksum),
-    FIELD("appliedAt", TIME, struct migration, applied_at),
-    { 0 }
-};
+static const struct field migration_fields[] = { FIELD("checksum", TEXT, struct migration, checksum),
+                                                 FIELD("appliedAt", TIME, struct migration, applied_at),
+                                                 { 0 } };
 
-const struct collection migration_collection = { .name = "migrations", .fields = migration_fields,
+const struct collection migration_collection = { .name = "migrations",
+                                                 .fields = migration_fields,
                                                  .size = sizeof(struct migration) };
 
 /* Holds the lease in a thread of its own: a step may take longer than a lease lives. */
@@ -111,7 +110,8 @@ static bool index_parse(struct ctx *ctx, const struct migrating *migrating, cons
     const json_t *on = json_object_get(json, "on");
     size_t i;
     const json_t *field;
-    json_array_foreach(on, i, field) {
+    json_array_foreach(on, i, field)
+    {
         if (i == INDEX_FIELDS || !name_is_plain(json_string_value(field)))
             return broken(ctx, migrating, "an index is on 1 to 4 plain names");
         out->on[out->fields++] = json_string_value(field);
@@ -129,7 +129,8 @@ static bool collection_apply(struct ctx *ctx, const struct migrating *migrating,
         return false;
     size_t i;
     const json_t *item;
-    json_array_foreach(json_object_get(json, "indexes"), i, item) {
+    json_array_foreach(json_object_get(json, "indexes"), i, item)
+    {
         struct declared index = { 0 };
         if (!still_held(ctx, migrating) || !index_parse(ctx, migrating, item, &index) ||
             !backend->type->declare(ctx, backend, name, &index))
@@ -185,9 +186,11 @@ static bool file_check(struct ctx *ctx, struct migrating *migrating, const struc
         return broken(ctx, migrating, "it has members other than collections, documents and steps");
     size_t i;
     const json_t *step;
-    json_array_foreach(json_object_get(file->root, "steps"), i, step)
-        if (!step_named(migrating->steps, json_string_value(step)))
-            return broken(ctx, migrating, "a step that this version does not have");
+    json_array_foreach(
+        json_object_get(file->root, "steps"), i,
+        step) if (!step_named(migrating->steps,
+                              json_string_value(step))) return broken(ctx, migrating,
+                                                                      "a step that this version does not have");
     return true;
 }
 
@@ -197,9 +200,8 @@ static bool file_apply(struct ctx *ctx, struct migrating *migrating, const struc
     for (size_t p = 0; p < sizeof parts / sizeof *parts; p++) {
         size_t i;
         const json_t *item;
-        json_array_foreach(json_object_get(file->root, parts[p].name), i, item)
-            if (!parts[p].apply(ctx, migrating, item))
-                return false;
+        json_array_foreach(json_object_get(file->root, parts[p].name), i,
+                           item) if (!parts[p].apply(ctx, migrating, item)) return false;
     }
     struct migration record = { .doc.id = file->name, .checksum = file->checksum, .applied_at = clock_now_ms() };
     return still_held(ctx, migrating) && store_insert(ctx, migrating->store, &migration_collection, &record, NO_EVENTS);
@@ -260,7 +262,8 @@ static bool wait_turn(struct ctx *ctx, struct lease *lease, const struct migrati
     return true;
 }
 
-static bool migrate_files(struct ctx *ctx, struct migrating *migrating, const struct migration_files *files, size_t *count)
+static bool migrate_files(struct ctx *ctx, struct migrating *migrating, const struct migration_files *files,
+                          size_t *count)
 {
     size_t at;
     for (size_t i = 0; i < files->count; i++)
@@ -270,8 +273,9 @@ static bool migrate_files(struct ctx *ctx, struct migrating *migrating, const st
         return false;
     if (at == files->count)
         return true;
-    struct keeper keeper = { .lease = { .store = migrating->store, .name = "migrate", .holder = id_new(&ctx->arena),
-                                        .ttl_ms = LEASE_MS } };
+    struct keeper keeper = {
+        .lease = { .store = migrating->store, .name = "migrate", .holder = id_new(&ctx->arena), .ttl_ms = LEASE_MS }
+    };
     migrating->keeper = &keeper;
     if (!wait_turn(ctx, &keeper.lease, files, &at))
         return false;

@@ -133,8 +133,9 @@ static bool check_server(struct ctx *ctx, struct mongodb *mongodb, bool ferretdb
     if (!ok)
         return false;
     if (mongodb->ferretdb && !ferretdb_allowed)
-        return ctx_fail(ctx, ERROR_INVALID,
-                        "this is FerretDB, whose updates are not atomic: take it only behind a gate, with STORE_FERRETDB=1");
+        return ctx_fail(
+            ctx, ERROR_INVALID,
+            "this is FerretDB, whose updates are not atomic: take it only behind a gate, with STORE_FERRETDB=1");
     return major >= 5 || ctx_fail(ctx, ERROR_INVALID, "MongoDB 5 or newer is needed, this is %d", (int)major);
 }
 

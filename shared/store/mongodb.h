@@ -60,12 +60,13 @@ void limit_streams(mongoc_client_t *client, struct limit *limit);
 /* Runs one command, with the time that is left as maxTimeMS. What came of it: */
 enum outcome {
     DONE_WELL,
-    REFUSED,    /* the server said no: ctx->error has its code's meaning */
-    UNKNOWN,    /* it may or may not have been done: ctx->error is UNAVAILABLE */
-    NOT_TRIED,  /* it never left: ctx->error is UNAVAILABLE */
+    REFUSED,   /* the server said no: ctx->error has its code's meaning */
+    UNKNOWN,   /* it may or may not have been done: ctx->error is UNAVAILABLE */
+    NOT_TRIED, /* it never left: ctx->error is UNAVAILABLE */
 };
 enum outcome mongodb_command(struct ctx *ctx, struct mongodb *mongodb, bson_t *command, bool writes, bson_t *reply);
-/* CONFLICT for a duplicate key (the index's name in the message where the server tells it), DISK_FULL, TOO_LARGE, ... */
+/* CONFLICT for a duplicate key (the index's name in the message where the server tells it), DISK_FULL, TOO_LARGE, ...
+ */
 void mongodb_fail(struct ctx *ctx, const struct mongodb *mongodb, int code, const char *message);
 /* UNKNOWN for what a server says while it stops or changes its role. */
 enum outcome mongodb_refusal(int code);

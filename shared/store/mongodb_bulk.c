@@ -78,7 +78,8 @@ struct shape {
     bool (*append)(struct bulk *bulk, const struct change *change, bson_t *out);
 };
 
-/* Sends changes from `first` on, as many as fit; returns how many. *n: how many the server says were done, -1 = not known. */
+/* Sends changes from `first` on, as many as fit; returns how many. *n: how many the server says were done, -1 = not
+ * known. */
 static size_t send_some(struct bulk *bulk, const struct shape *shape, size_t first, int64_t *n)
 {
     _cleanup_(bson_destroyp) bson_t *command = bson_new();
@@ -197,7 +198,8 @@ static void send_updates(struct bulk *bulk)
 /* What can be sent together: inserts, and updates whose keys are known without the old document. */
 static bool is_simple(const struct change *change, const struct declarations *declared, enum write_kind kind)
 {
-    return change->kind == kind && (kind == WRITE_INSERT || (kind == WRITE_UPDATE && !document_needs_old(declared, change)));
+    return change->kind == kind &&
+           (kind == WRITE_INSERT || (kind == WRITE_UPDATE && !document_needs_old(declared, change)));
 }
 
 static bool send_kind(struct ctx *ctx, struct mongodb *mongodb, const struct table *table, enum write_kind kind,

@@ -13,8 +13,8 @@
 
 enum {
     CATALOG_AGE_MS = 1000,
-    SETTLE_MS = 3000,   /* the catalog's age and a write under way */
-    FRESH_MS = 10000,   /* a collection this young has no older writers */
+    SETTLE_MS = 3000, /* the catalog's age and a write under way */
+    FRESH_MS = 10000, /* a collection this young has no older writers */
     FILL_BATCH = 500,
 };
 
@@ -165,9 +165,9 @@ static bool create_index(struct ctx *ctx, struct mongodb *mongodb, const char *c
                          const bson_t *keys, bool unique)
 {
     bson_t reply;
-    _cleanup_(bson_destroyp) bson_t *command =
-        BCON_NEW("createIndexes", BCON_UTF8(collection), "indexes", "[", "{", "key", BCON_DOCUMENT(keys), "name",
-                 BCON_UTF8(name), "sparse", BCON_BOOL(true), "unique", BCON_BOOL(unique), "}", "]");
+    _cleanup_(bson_destroyp) bson_t *command = BCON_NEW("createIndexes", BCON_UTF8(collection), "indexes", "[", "{",
+                                                        "key", BCON_DOCUMENT(keys), "name", BCON_UTF8(name), "sparse",
+                                                        BCON_BOOL(true), "unique", BCON_BOOL(unique), "}", "]");
     bool ok = mongodb_command(ctx, mongodb, command, true, &reply) == DONE_WELL;
     bson_destroy(&reply);
     return ok;
@@ -204,8 +204,8 @@ static bool create_declared(struct ctx *ctx, struct mongodb *mongodb, const char
 
 static bool list_collection(struct ctx *ctx, struct mongodb *mongodb, const char *collection)
 {
-    _cleanup_(bson_destroyp) bson_t *document =
-        BCON_NEW("_id", BCON_UTF8(collection), "since", BCON_INT64(clock_now_ms()), "indexes", "[", "]");
+    _cleanup_(bson_destroyp) bson_t *document = BCON_NEW("_id", BCON_UTF8(collection), "since",
+                                                         BCON_INT64(clock_now_ms()), "indexes", "[", "]");
     return mongodb_insert(ctx, mongodb, catalog_name, document) == DONE_WELL || ctx_forgive(ctx, ERROR_CONFLICT);
 }
 
@@ -297,7 +297,8 @@ static bool fill_update(struct ctx *ctx, struct filling *filling, const struct b
 static bool fill_batch(struct ctx *ctx, struct filling *filling, const char *after)
 {
     _cleanup_(bson_destroyp) bson_t *filter = BCON_NEW("_id", "{", "$gt", BCON_UTF8(after), "}");
-    _cleanup_(bson_destroyp) bson_t *opts = BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}", "limit", BCON_INT64(FILL_BATCH));
+    _cleanup_(bson_destroyp)
+        bson_t *opts = BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}", "limit", BCON_INT64(FILL_BATCH));
     filling->count = 0;
     bool ok = mongodb_find(ctx, filling->mongodb, filling->collection, filter, opts, fill_row, filling);
     for (size_t i = 0; i < filling->count; i++) {

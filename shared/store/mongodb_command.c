@@ -154,7 +154,8 @@ enum outcome mongodb_command(struct ctx *ctx, struct mongodb *mongodb, bson_t *c
     bson_error_t why;
     bson_destroy(reply);
     bool ok = writes ? mongoc_client_write_command_with_opts(lent.client, mongodb->database, command, NULL, reply, &why)
-                     : mongoc_client_read_command_with_opts(lent.client, mongodb->database, command, NULL, NULL, reply, &why);
+                     : mongoc_client_read_command_with_opts(lent.client, mongodb->database, command, NULL, NULL, reply,
+                                                            &why);
     give_back(&lent, ok || is_answer(&why));
     if (ok)
         return DONE_WELL;
@@ -205,8 +206,8 @@ enum outcome mongodb_update(struct ctx *ctx, struct mongodb *mongodb, const char
                             const bson_t *update, bool many, int64_t *count)
 {
     _cleanup_(bson_destroyp) bson_t *command = BCON_NEW("update", BCON_UTF8(collection));
-    _cleanup_(bson_destroyp) bson_t *item =
-        BCON_NEW("q", BCON_DOCUMENT(filter), "u", BCON_DOCUMENT(update), "multi", BCON_BOOL(many));
+    _cleanup_(bson_destroyp)
+        bson_t *item = BCON_NEW("q", BCON_DOCUMENT(filter), "u", BCON_DOCUMENT(update), "multi", BCON_BOOL(many));
     return write_one(ctx, mongodb, command, "updates", item, count);
 }
 
@@ -225,10 +226,10 @@ static bool find_with(struct ctx *ctx, struct mongodb *mongodb, mongoc_client_t 
                       const bson_t *filter, const bson_t *opts,
                       bool (*each)(struct ctx *ctx, void *self, const bson_t *document), void *self, bool *answered)
 {
-    _cleanup_(mongoc_collection_destroyp) mongoc_collection_t *collection =
-        mongoc_client_get_collection(client, mongodb->database, name);
-    _cleanup_(mongoc_cursor_destroyp) mongoc_cursor_t *cursor =
-        mongoc_collection_find_with_opts(collection, filter, opts, NULL);
+    _cleanup_(mongoc_collection_destroyp)
+        mongoc_collection_t *collection = mongoc_client_get_collection(client, mongodb->database, name);
+    _cleanup_(mongoc_cursor_destroyp)
+        mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(collection, filter, opts, NULL);
     const bson_t *document;
     while (mongoc_cursor_next(cursor, &document))
         if (!each(ctx, self, document))

@@ -81,8 +81,9 @@ static bool tidy(struct ctx *ctx, struct mongodb *mongodb, const char *collectio
     int64_t count;
     _cleanup_(bson_destroyp) bson_t *tombs = BCON_NEW("_id", "{", "$in", BCON_ARRAY(ids), "}", "o", "{", "$size",
                                                       BCON_INT32(0), "}", "gone", BCON_BOOL(true));
-    _cleanup_(bson_destroyp) bson_t *alive = BCON_NEW("_id", "{", "$in", BCON_ARRAY(ids), "}", "o", "{", "$size",
-                                                      BCON_INT32(0), "}", "gone", "{", "$exists", BCON_BOOL(false), "}");
+    _cleanup_(bson_destroyp)
+        bson_t *alive = BCON_NEW("_id", "{", "$in", BCON_ARRAY(ids), "}", "o", "{", "$size", BCON_INT32(0), "}", "gone",
+                                 "{", "$exists", BCON_BOOL(false), "}");
     _cleanup_(bson_destroyp) bson_t *unset = BCON_NEW("$unset", "{", "o", BCON_UTF8(""), "oa", BCON_UTF8(""), "}");
     return mongodb_delete(ctx, mongodb, collection, tombs, true, &count) == DONE_WELL &&
            mongodb_update(ctx, mongodb, collection, alive, unset, true, &count) == DONE_WELL;
@@ -99,9 +100,9 @@ static bool gather_all(struct ctx *ctx, struct mongodb *mongodb, size_t limit, s
     _cleanup_(bson_destroyp) bson_t *filter = BCON_NEW("oa", "{", "$gt", BCON_INT64(0), "}");
     for (size_t i = 0; i < mongodb->tables->count && gathering->bytes < 4 * OUTBOX_BYTES; i++) {
         gathering->table = &mongodb->tables->items[i];
-        _cleanup_(bson_destroyp) bson_t *opts =
-            BCON_NEW("sort", "{", "oa", BCON_INT32(1), "}", "hint", BCON_UTF8("outbox"), "limit", BCON_INT64((int64_t)limit),
-                     "projection", "{", "o", BCON_INT32(1), "oa", BCON_INT32(1), "}");
+        _cleanup_(bson_destroyp) bson_t *opts = BCON_NEW(
+            "sort", "{", "oa", BCON_INT32(1), "}", "hint", BCON_UTF8("outbox"), "limit", BCON_INT64((int64_t)limit),
+            "projection", "{", "o", BCON_INT32(1), "oa", BCON_INT32(1), "}");
         if (!mongodb_find(ctx, mongodb, gathering->table->of->name, filter, opts, gather, gathering))
             return false;
     }
@@ -110,8 +111,8 @@ static bool gather_all(struct ctx *ctx, struct mongodb *mongodb, size_t limit, s
 }
 
 /* The events of a document in their order. */
-static void take_events(struct ctx *ctx, const struct waiting *waiting, size_t limit, struct outbox_event *out, size_t *count,
-                        size_t *bytes)
+static void take_events(struct ctx *ctx, const struct waiting *waiting, size_t limit, struct outbox_event *out,
+                        size_t *count, size_t *bytes)
 {
     bson_iter_t at;
     bson_t event;
@@ -221,13 +222,13 @@ static bool leave_document(struct ctx *ctx, void *self, const bson_t *document)
     return true;
 }
 
-static bool run_list(struct ctx *ctx, struct mongodb *mongodb, const char *name, const char *collection, const char *list,
-                     const bson_t *items)
+static bool run_list(struct ctx *ctx, struct mongodb *mongodb, const char *name, const char *collection,
+                     const char *list, const bson_t *items)
 {
     bson_t reply;
     bson_iter_t at, code;
-    _cleanup_(bson_destroyp) bson_t *command =
-        BCON_NEW(name, BCON_UTF8(collection), "ordered", BCON_BOOL(false), list, BCON_ARRAY(items));
+    _cleanup_(bson_destroyp)
+        bson_t *command = BCON_NEW(name, BCON_UTF8(collection), "ordered", BCON_BOOL(false), list, BCON_ARRAY(items));
     bool ok = mongodb_command(ctx, mongodb, command, true, &reply) == DONE_WELL;
     /* In the log already: a repetition. */
     if (ok && bson_iter_init(&at, &reply) && bson_iter_find_descendant(&at, "writeErrors.0.code", &code) &&
@@ -327,11 +328,11 @@ static bson_t *log_filter(struct ctx *ctx, int64_t since_ms, const char *cursor)
     if (!cursor)
         return BCON_NEW("at", "{", "$gte", BCON_INT64(since_ms), "}");
     const char *dot = strchr(cursor, '.');
-    if (!dot || !text_number(arena_memdup(&ctx->arena, cursor, (size_t)(dot - cursor)), INT64_MAX, &at) || at < since_ms ||
-        !utf8_valid(dot, strlen(dot)))
+    if (!dot || !text_number(arena_memdup(&ctx->arena, cursor, (size_t)(dot - cursor)), INT64_MAX, &at) ||
+        at < since_ms || !utf8_valid(dot, strlen(dot)))
         return ctx_fail(ctx, ERROR_INVALID, "the cursor is not of this list");
-    return BCON_NEW("at", "{", "$gte", BCON_INT64(at), "}", "$or", "[", "{", "at", "{", "$gt", BCON_INT64(at), "}", "}", "{",
-                    "at", BCON_INT64(at), "_id", "{", "$gt", BCON_UTF8(dot + 1), "}", "}", "]");
+    return BCON_NEW("at", "{", "$gte", BCON_INT64(at), "}", "$or", "[", "{", "at", "{", "$gt", BCON_INT64(at), "}", "}",
+                    "{", "at", BCON_INT64(at), "_id", "{", "$gt", BCON_UTF8(dot + 1), "}", "}", "]");
 }
 
 bool mongodb_outbox_log(struct ctx *ctx, struct backend *self, int64_t since_ms, const char *cursor, size_t limit,
@@ -341,8 +342,9 @@ bool mongodb_outbox_log(struct ctx *ctx, struct backend *self, int64_t since_ms,
     _cleanup_(bson_destroyp) bson_t *filter = log_filter(ctx, since_ms, cursor);
     if (!filter)
         return false;
-    _cleanup_(bson_destroyp) bson_t *opts = BCON_NEW("sort", "{", "at", BCON_INT32(1), "_id", BCON_INT32(1), "}", "limit",
-                                                     BCON_INT64((int64_t)limit + 1), "hint", BCON_UTF8("by_time"));
+    _cleanup_(bson_destroyp)
+        bson_t *opts = BCON_NEW("sort", "{", "at", BCON_INT32(1), "_id", BCON_INT32(1), "}", "limit",
+                                BCON_INT64((int64_t)limit + 1), "hint", BCON_UTF8("by_time"));
     if (!mongodb_find(ctx, (struct mongodb *)self, log_name, filter, opts, read_logged, &logged))
         return false;
     *out = logged.items;
@@ -372,8 +374,9 @@ bool mongodb_outbox_sweep(struct ctx *ctx, struct backend *self, int64_t before_
     _cleanup_(bson_destroyp) bson_t *ids = bson_new();
     struct swept swept = { ids, 0 };
     _cleanup_(bson_destroyp) bson_t *old = BCON_NEW("at", "{", "$lt", BCON_INT64(before_ms), "}");
-    _cleanup_(bson_destroyp) bson_t *opts = BCON_NEW("sort", "{", "at", BCON_INT32(1), "}", "limit", BCON_INT64(SWEEP_MAX),
-                                                     "projection", "{", "_id", BCON_INT32(1), "}");
+    _cleanup_(bson_destroyp)
+        bson_t *opts = BCON_NEW("sort", "{", "at", BCON_INT32(1), "}", "limit", BCON_INT64(SWEEP_MAX), "projection",
+                                "{", "_id", BCON_INT32(1), "}");
     if (!mongodb_find(ctx, mongodb, log_name, old, opts, note_old, &swept))
         return false;
     _cleanup_(bson_destroyp) bson_t *filter = BCON_NEW("_id", "{", "$in", BCON_ARRAY(ids), "}");

@@ -33,8 +33,8 @@ bool stored_read(struct ctx *ctx, const bson_t *document, struct stored *out)
 
 static bson_t *head_opts(void)
 {
-    return BCON_NEW("projection", "{", "v", BCON_INT32(1), "w", BCON_INT32(1), "d", BCON_INT32(1), "gone", BCON_INT32(1),
-                    "oa", BCON_INT32(1), "}");
+    return BCON_NEW("projection", "{", "v", BCON_INT32(1), "w", BCON_INT32(1), "d", BCON_INT32(1), "gone",
+                    BCON_INT32(1), "oa", BCON_INT32(1), "}");
 }
 
 struct one {

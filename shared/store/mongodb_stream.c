@@ -54,7 +54,8 @@ static ssize_t limited_writev(mongoc_stream_t *stream, mongoc_iovec_t *iov, size
     return mongoc_stream_writev(self->inner, iov, count, within(self, timeout_ms));
 }
 
-static ssize_t limited_readv(mongoc_stream_t *stream, mongoc_iovec_t *iov, size_t count, size_t least, int32_t timeout_ms)
+static ssize_t limited_readv(mongoc_stream_t *stream, mongoc_iovec_t *iov, size_t count, size_t least,
+                             int32_t timeout_ms)
 {
     struct limited *self = (struct limited *)stream;
     return mongoc_stream_readv(self->inner, iov, count, least, within(self, timeout_ms));
@@ -105,7 +106,9 @@ static mongoc_stream_t *connect_limited(const mongoc_uri_t *uri, const mongoc_ho
     int64_t left = limit->until_ms - clock_ms();
     mongoc_uri_t *hurried = mongoc_uri_copy(uri);
     mongoc_uri_set_option_as_int32(hurried, MONGOC_URI_CONNECTTIMEOUTMS,
-                                   (int32_t)(left < 1 ? 1 : left < CONNECT_MS ? left : CONNECT_MS));
+                                   (int32_t)(left < 1            ? 1
+                                             : left < CONNECT_MS ? left
+                                                                 : CONNECT_MS));
     mongoc_stream_t *inner = mongoc_client_default_stream_initiator(hurried, host, limit->client, error);
     mongoc_uri_destroy(hurried);
     if (!inner)

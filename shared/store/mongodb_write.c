@@ -45,8 +45,8 @@ static enum verdict verdict_of(struct attempt *attempt, enum outcome outcome)
 static enum verdict update_where(struct attempt *attempt, const bson_t *filter, const bson_t *update)
 {
     int64_t count;
-    enum outcome outcome =
-        mongodb_update(attempt->ctx, attempt->mongodb, name_of(attempt), filter, update, false, &count);
+    enum outcome outcome = mongodb_update(attempt->ctx, attempt->mongodb, name_of(attempt), filter, update, false,
+                                          &count);
     if (outcome != DONE_WELL)
         return verdict_of(attempt, outcome);
     return count ? WRITTEN : NONE_MATCHED;
@@ -55,8 +55,8 @@ static enum verdict update_where(struct attempt *attempt, const bson_t *filter, 
 static enum verdict revive(struct attempt *attempt, const struct stored *stored)
 {
     bson_t update = BSON_INITIALIZER;
-    _cleanup_(bson_destroyp) bson_t *filter = BCON_NEW("_id", BCON_UTF8(attempt->change->id), "gone", BCON_BOOL(true), "w",
-                                                       BCON_UTF8(stored->w ? stored->w : ""));
+    _cleanup_(bson_destroyp) bson_t *filter = BCON_NEW("_id", BCON_UTF8(attempt->change->id), "gone", BCON_BOOL(true),
+                                                       "w", BCON_UTF8(stored->w ? stored->w : ""));
     enum verdict verdict = FAILED;
     if (document_revive(attempt->ctx, &attempt->declared, attempt->change, &update))
         verdict = update_where(attempt, filter, &update);
@@ -131,7 +131,8 @@ static enum verdict try_update(struct attempt *attempt)
     if (needs_old || attempt->unknown) {
         enum verdict verdict = read_version(attempt, &stored);
         if (verdict != AGAIN)
-            return verdict == FAILED && attempt->unknown && attempt->ctx->error->code == ERROR_UNAVAILABLE ? AGAIN : verdict;
+            return verdict == FAILED && attempt->unknown && attempt->ctx->error->code == ERROR_UNAVAILABLE ? AGAIN
+                                                                                                           : verdict;
     }
     bson_t update = BSON_INITIALIZER;
     _cleanup_(bson_destroyp) bson_t *filter = version_filter(attempt, attempt->change->version);
@@ -151,7 +152,8 @@ static bool field_of(const bson_t *document, const char *path, int64_t *out)
     return true;
 }
 
-/* $inc cannot be sent twice: an unknown one is only read back. (On a replica set libmongoc has retried it exactly once.) */
+/* $inc cannot be sent twice: an unknown one is only read back. (On a replica set libmongoc has retried it exactly
+ * once.) */
 static enum verdict read_adjusted(struct attempt *attempt)
 {
     struct stored stored;
@@ -190,9 +192,10 @@ static enum verdict try_adjust(struct attempt *attempt)
         return read_adjusted(attempt);
     const char *path = arena_printf(&attempt->ctx->arena, "d.%s", change->field);
     _cleanup_(bson_destroyp) bson_t *command = BCON_NEW(
-        "findAndModify", BCON_UTF8(name_of(attempt)), "query", "{", "_id", BCON_UTF8(change->id), "gone", "{", "$exists",
-        BCON_BOOL(false), "}", "}", "update", "{", "$inc", "{", path, BCON_INT64(change->by), "v", BCON_INT64(1), "}", "$set",
-        "{", "w", BCON_UTF8(change->w), "}", "}", "new", BCON_BOOL(true), "upsert", BCON_BOOL(true));
+        "findAndModify", BCON_UTF8(name_of(attempt)), "query", "{", "_id", BCON_UTF8(change->id), "gone", "{",
+        "$exists", BCON_BOOL(false), "}", "}", "update", "{", "$inc", "{", path, BCON_INT64(change->by), "v",
+        BCON_INT64(1), "}", "$set", "{", "w", BCON_UTF8(change->w), "}", "}", "new", BCON_BOOL(true), "upsert",
+        BCON_BOOL(true));
     bson_t reply;
     enum outcome outcome = mongodb_command(attempt->ctx, attempt->mongodb, command, true, &reply);
     bool read = field_of(&reply, arena_printf(&attempt->ctx->arena, "value.%s", path), &change->after);
@@ -208,8 +211,8 @@ static enum verdict try_adjust(struct attempt *attempt)
 static enum verdict delete_now(struct attempt *attempt, int64_t version)
 {
     int64_t count;
-    _cleanup_(bson_destroyp) bson_t *filter = BCON_NEW("_id", BCON_UTF8(attempt->change->id), "v", BCON_INT64(version), "oa",
-                                                       "{", "$exists", BCON_BOOL(false), "}");
+    _cleanup_(bson_destroyp) bson_t *filter = BCON_NEW("_id", BCON_UTF8(attempt->change->id), "v", BCON_INT64(version),
+                                                       "oa", "{", "$exists", BCON_BOOL(false), "}");
     enum outcome outcome = mongodb_delete(attempt->ctx, attempt->mongodb, name_of(attempt), filter, false, &count);
     if (outcome != DONE_WELL)
         return verdict_of(attempt, outcome);

@@ -23,7 +23,8 @@ bool outbox_log(struct ctx *ctx, struct store *store, int64_t since_ms, const ch
                 struct outbox_event **out, size_t *count, const char **next)
 {
     struct backend *backend = store_backend(store);
-    return check_limit(ctx, limit) && backend->type->outbox_log(ctx, backend, since_ms, cursor, limit, out, count, next);
+    return check_limit(ctx, limit) &&
+           backend->type->outbox_log(ctx, backend, since_ms, cursor, limit, out, count, next);
 }
 
 bool outbox_sweep(struct ctx *ctx, struct store *store, int64_t before_ms, size_t *dropped)

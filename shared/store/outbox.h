@@ -9,8 +9,9 @@
 struct outbox_event {
     const char *id;   /* of the event: Nats-Msg-Id and CloudEvents id */
     const char *type; /* its subject */
-    const char *json; /* the whole CloudEvents 1.0 JSON; `subject` is the entity's id, extension `entityversion` its version */
-    const char *ref;  /* where it stands: for outbox_done */
+    const char
+        *json; /* the whole CloudEvents 1.0 JSON; `subject` is the entity's id, extension `entityversion` its version */
+    const char *ref; /* where it stands: for outbox_done */
 };
 
 /* Up to `limit` of the oldest events not yet relayed. */

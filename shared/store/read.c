@@ -65,8 +65,8 @@ static bool index_ready(struct ctx *ctx, struct store *store, struct table *tabl
             atomic_store_explicit(&table->ready[query->number], true, memory_order_relaxed);
             return true;
         }
-    return ctx_fail(ctx, ERROR_UNAVAILABLE, "the index %s of %s is not there: a migration is missing", query->index->name,
-                    table->of->name);
+    return ctx_fail(ctx, ERROR_UNAVAILABLE, "the index %s of %s is not there: a migration is missing",
+                    query->index->name, table->of->name);
 }
 
 static bool find_index(struct ctx *ctx, const struct collection *of, const char *name, struct query *query)
@@ -136,10 +136,16 @@ static bool land_page(struct ctx *ctx, void *self, size_t at, const struct row *
     return land(ctx, self, at, row);
 }
 
-static bool query_make(struct ctx *ctx, struct store *store, struct table *table, const struct scan *scan, struct query *query)
+static bool query_make(struct ctx *ctx, struct store *store, struct table *table, const struct scan *scan,
+                       struct query *query)
 {
-    *query = (struct query){ .table = table, .equal = scan->equal, .equals = scan->equals, .from = scan->from, .to = scan->to,
-                             .descending = scan->descending, .limit = scan->limit + 1 };
+    *query = (struct query){ .table = table,
+                             .equal = scan->equal,
+                             .equals = scan->equals,
+                             .from = scan->from,
+                             .to = scan->to,
+                             .descending = scan->descending,
+                             .limit = scan->limit + 1 };
     return find_index(ctx, table->of, scan->index, query) && keys_check(ctx, table->of, query) &&
            (!scan->cursor || cursor_read(ctx, scan->cursor, query)) && index_ready(ctx, store, table, query);
 }
@@ -158,8 +164,9 @@ bool store_scan(struct ctx *ctx, struct store *store, const struct collection *o
         return false;
     if (!is_possible(&query))
         return true;
-    struct landing landing = { .of = of, .items = arena_alloc(&ctx->arena, of->size * scan->limit), .query = &query,
-                               .limit = scan->limit };
+    struct landing landing = {
+        .of = of, .items = arena_alloc(&ctx->arena, of->size * scan->limit), .query = &query, .limit = scan->limit
+    };
     struct backend *backend = store_backend(store);
     if (!backend->type->scan(ctx, backend, &query, &(struct sink){ land_page, &landing }))
         return false;

@@ -74,8 +74,9 @@ bool redis_parse(struct ctx *ctx, const char *url, struct redis_address *out)
 {
     *out = (struct redis_address){ 0 };
     if (text_starts(url, "rediss://"))
-        return ctx_fail(ctx, ERROR_INVALID,
-                        "rediss:// cannot be had: hiredis 0.14 has no TLS; take redis:// on loopback, unix:, or a stunnel");
+        return ctx_fail(
+            ctx, ERROR_INVALID,
+            "rediss:// cannot be had: hiredis 0.14 has no TLS; take redis:// on loopback, unix:, or a stunnel");
     if (text_starts(url, "unix:") && url[strlen("unix:")] == '/') {
         out->path = arena_strdup(&ctx->arena, url + strlen("unix:"));
         return true;

@@ -15,7 +15,8 @@ struct redis_address {
 
 /* ERROR_INVALID says what a URL may be. */
 bool redis_parse(struct ctx *ctx, const char *url, struct redis_address *out);
-/* Connects, signs in, selects the database; NULL when that did not come about within `limit_ms` (looking up the host's name not counted). */
+/* Connects, signs in, selects the database; NULL when that did not come about within `limit_ms` (looking up the host's
+ * name not counted). */
 redisContext *redis_dial(const struct redis_address *address, int64_t limit_ms);
 
 /* One command and its reply. NULL: the connection is of no use any more. */

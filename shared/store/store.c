@@ -55,7 +55,8 @@ static struct backend *open_backend(struct ctx *ctx, const struct store_options 
     return ctx_fail(ctx, ERROR_INVALID, "a store is embedded:DIR or mongodb://HOST:PORT");
 }
 
-struct store *store_open(struct ctx *ctx, const struct store_options *options, const struct collection *const *collections)
+struct store *store_open(struct ctx *ctx, const struct store_options *options,
+                         const struct collection *const *collections)
 {
     if (!name_is_plain(options->service))
         return ctx_fail(ctx, ERROR_INVALID, "\"%s\" is no name of a service", options->service ? options->service : "");

@@ -37,8 +37,8 @@ struct index {
 
 struct collection {
     const char *name;
-    const struct field *fields; /* of the record, without id and version */
-    size_t size;                /* sizeof the record */
+    const struct field *fields;  /* of the record, without id and version */
+    size_t size;                 /* sizeof the record */
     const struct index *indexes; /* ends with {0}; NULL = none */
 };
 
@@ -55,8 +55,8 @@ struct events {
     size_t count;
 };
 
-#define EVENTS(...)                                                       \
-    ((struct events){ (const struct event[]){ __VA_ARGS__ },              \
+#define EVENTS(...)                                                                                                    \
+    ((struct events){ (const struct event[]){ __VA_ARGS__ },                                                           \
                       sizeof((const struct event[]){ __VA_ARGS__ }) / sizeof(struct event) })
 #define NO_EVENTS ((struct events){ 0 })
 
@@ -70,15 +70,17 @@ struct key {
 #define KEY_INT(integer_) ((struct key){ .integer = (integer_) })
 
 struct store_options {
-    const char *url;     /* embedded:DIR or mongodb://... */
-    const char *service; /* "auth", "media": file or database name, and the source of events */
-    bool ferretdb;       /* STORE_FERRETDB=1: take FerretDB, which is refused otherwise */
+    const char *url;             /* embedded:DIR or mongodb://... */
+    const char *service;         /* "auth", "media": file or database name, and the source of events */
+    bool ferretdb;               /* STORE_FERRETDB=1: take FerretDB, which is refused otherwise */
     void (*written)(void *self); /* after a commit that carries events, on any thread: wakes the relay; may be NULL */
     void *self;
 };
 
-/* Opens and checks; does not migrate. The collections in use are given so that keys can be computed; array ends with NULL. */
-struct store *store_open(struct ctx *ctx, const struct store_options *options, const struct collection *const *collections);
+/* Opens and checks; does not migrate. The collections in use are given so that keys can be computed; array ends with
+ * NULL. */
+struct store *store_open(struct ctx *ctx, const struct store_options *options,
+                         const struct collection *const *collections);
 void store_close(struct store *store);
 /* A cheap round trip: for /ready. */
 bool store_ping(struct ctx *ctx, struct store *store);
@@ -93,10 +95,13 @@ bool store_get_many(struct ctx *ctx, struct store *store, const struct collectio
 bool store_find(struct ctx *ctx, struct store *store, const struct collection *of, const char *index,
                 const struct key *keys, size_t count, void *out);
 
-/* `record->doc.id` must be set. ERROR_CONFLICT when the id or a unique key is taken (message names the index where the store tells). Sets version to 1. */
-bool store_insert(struct ctx *ctx, struct store *store, const struct collection *of, void *record, struct events events);
+/* `record->doc.id` must be set. ERROR_CONFLICT when the id or a unique key is taken (message names the index where the
+ * store tells). Sets version to 1. */
+bool store_insert(struct ctx *ctx, struct store *store, const struct collection *of, void *record,
+                  struct events events);
 
-/* Lists of field names end with NULL; NULL = none. Members of `set` are taken from the record; one that is absent there is unset. */
+/* Lists of field names end with NULL; NULL = none. Members of `set` are taken from the record; one that is absent there
+ * is unset. */
 struct update {
     const char *const *set;
     const char *const *unset;
@@ -110,9 +115,11 @@ struct update {
  * fields and no others, and raises record->doc.version. Else ERROR_CONFLICT
  * (read again, decide again). ERROR_NOT_FOUND when it is gone.
  */
-bool store_update(struct ctx *ctx, struct store *store, const struct collection *of, void *record, struct update update);
+bool store_update(struct ctx *ctx, struct store *store, const struct collection *of, void *record,
+                  struct update update);
 
-/* Atomically adds `by` to an INTEGER field that no index names; creates the document with only that field where there is none. `after` may be NULL. */
+/* Atomically adds `by` to an INTEGER field that no index names; creates the document with only that field where there
+ * is none. `after` may be NULL. */
 bool store_adjust(struct ctx *ctx, struct store *store, const struct collection *of, const char *id, const char *field,
                   int64_t by, int64_t *after);
 
@@ -124,14 +131,15 @@ enum write_kind { WRITE_INSERT = 1, WRITE_UPDATE, WRITE_ADJUST, WRITE_REMOVE };
 struct write {
     enum write_kind kind;
     const struct collection *of;
-    void *record;          /* INSERT, UPDATE */
-    struct update update;  /* UPDATE; .events for INSERT and REMOVE too */
-    const char *id;        /* ADJUST, REMOVE */
-    const char *field;     /* ADJUST */
-    int64_t by;            /* ADJUST; REMOVE: the version */
-    struct error *error;   /* out: NULL = done */
+    void *record;         /* INSERT, UPDATE */
+    struct update update; /* UPDATE; .events for INSERT and REMOVE too */
+    const char *id;       /* ADJUST, REMOVE */
+    const char *field;    /* ADJUST */
+    int64_t by;           /* ADJUST; REMOVE: the version */
+    struct error *error;  /* out: NULL = done */
 };
-/* Independent writes, each with its own outcome, in few round trips; at most 1,000. false only if the store could not be asked at all. */
+/* Independent writes, each with its own outcome, in few round trips; at most 1,000. false only if the store could not
+ * be asked at all. */
 bool store_write_many(struct ctx *ctx, struct store *store, struct write *writes, size_t count);
 
 /*

@@ -16,36 +16,31 @@
 
 static const char *const statuses[] = { "DRAFT", "LIVE", "GONE", NULL };
 
-const struct field song_fields[] = {
-    FIELD("title", TEXT, struct song, title),
-    FIELD("slug", TEXT, struct song, slug),
-    FIELD("owner", TEXT, struct song, owner),
-    FIELD("tags", LIST, struct song, tags, .item = TEXT),
-    FIELD("year", INTEGER, struct song, year),
-    FIELD("at", TIME, struct song, at),
-    FIELD("status", ENUM, struct song, status, .values = statuses),
-    FIELD("plays", INTEGER, struct song, plays),
-    { 0 }
-};
+const struct field song_fields[] = { FIELD("title", TEXT, struct song, title),
+                                     FIELD("slug", TEXT, struct song, slug),
+                                     FIELD("owner", TEXT, struct song, owner),
+                                     FIELD("tags", LIST, struct song, tags, .item = TEXT),
+                                     FIELD("year", INTEGER, struct song, year),
+                                     FIELD("at", TIME, struct song, at),
+                                     FIELD("status", ENUM, struct song, status, .values = statuses),
+                                     FIELD("plays", INTEGER, struct song, plays),
+                                     { 0 } };
 
-static const struct index song_indexes[] = {
-    { "by_slug", { "slug" }, true },
-    { "by_owner", { "owner", "title" }, true },
-    { "by_year", { "year", "title" }, false },
-    { "by_tag", { "tags", "at" }, false },
-    { "by_status", { "status", "at" }, false },
-    { 0 }
-};
+static const struct index song_indexes[] = { { "by_slug", { "slug" }, true },
+                                             { "by_owner", { "owner", "title" }, true },
+                                             { "by_year", { "year", "title" }, false },
+                                             { "by_tag", { "tags", "at" }, false },
+                                             { "by_status", { "status", "at" }, false },
+                                             { 0 } };
 
 const struct collection songs = { "songs", song_fields, sizeof(struct song), song_indexes };
 
-static const char declaration[] =
-    "{\"collections\":[{\"name\":\"songs\",\"indexes\":["
-    "{\"name\":\"by_slug\",\"on\":[\"slug\"],\"unique\":true},"
-    "{\"name\":\"by_owner\",\"on\":[\"owner\",\"title\"],\"unique\":true},"
-    "{\"name\":\"by_year\",\"on\":[\"year\",\"title\"]},"
-    "{\"name\":\"by_tag\",\"on\":[\"tags\",\"at\"]},"
-    "{\"name\":\"by_status\",\"on\":[\"status\",\"at\"]}]}]}";
+static const char declaration[] = "{\"collections\":[{\"name\":\"songs\",\"indexes\":["
+                                  "{\"name\":\"by_slug\",\"on\":[\"slug\"],\"unique\":true},"
+                                  "{\"name\":\"by_owner\",\"on\":[\"owner\",\"title\"],\"unique\":true},"
+                                  "{\"name\":\"by_year\",\"on\":[\"year\",\"title\"]},"
+                                  "{\"name\":\"by_tag\",\"on\":[\"tags\",\"at\"]},"
+                                  "{\"name\":\"by_status\",\"on\":[\"status\",\"at\"]}]}]}";
 
 const char *fixture_migrations(struct fixture *fixture)
 {
@@ -71,8 +66,9 @@ static void note_written(void *self)
 struct store *fixture_open(struct ctx *ctx, struct fixture *fixture)
 {
     static const struct collection *const collections[] = { &songs, NULL };
-    struct store_options options = { .url = fixture->url, .service = "test", .ferretdb = fixture->ferretdb,
-                                     .written = note_written, .self = fixture };
+    struct store_options options = {
+        .url = fixture->url, .service = "test", .ferretdb = fixture->ferretdb, .written = note_written, .self = fixture
+    };
     return store_open(ctx, &options, collections);
 }
 

@@ -26,25 +26,25 @@ struct fixture {
     char dir[64];
     char url[128];
     bool ferretdb;
-    int server; /* its pid, 0 = none */
+    int server;       /* its pid, 0 = none */
     char address[64]; /* of the server: ADDR:PORT */
-    int written; /* how often the relay was woken */
+    int written;      /* how often the relay was woken */
 };
 
 /* Each is run once on a fresh store, in a process of its own. */
 void with_embedded(void (*test)(struct fixture *fixture));
 void with_ferretdb(void (*test)(struct fixture *fixture));
 
-#define STORE_TEST(name)                          \
-    static void name(struct fixture *fixture);    \
-    Test(embedded, name, .timeout = 120)          \
-    {                                             \
-        with_embedded(name);                      \
-    }                                             \
-    Test(ferretdb, name, .timeout = 120)          \
-    {                                             \
-        with_ferretdb(name);                      \
-    }                                             \
+#define STORE_TEST(name)                                                                                               \
+    static void name(struct fixture *fixture);                                                                         \
+    Test(embedded, name, .timeout = 120)                                                                               \
+    {                                                                                                                  \
+        with_embedded(name);                                                                                           \
+    }                                                                                                                  \
+    Test(ferretdb, name, .timeout = 120)                                                                               \
+    {                                                                                                                  \
+        with_ferretdb(name);                                                                                           \
+    }                                                                                                                  \
     static void name(struct fixture *fixture)
 
 /* FerretDB: ended by SIGKILL; started again where it was, on its state. */
@@ -59,12 +59,12 @@ const char *fixture_migrations(struct fixture *fixture);
 
 /* Checks that are said with the pending error. */
 #define ok(ctx_, call) cr_assert((call), "%s: %s", #call, error_chain(ctx_))
-#define fails(ctx_, code_, call)                                                                             \
-    do {                                                                                                     \
-        cr_assert(!(call), "%s should fail", #call);                                                         \
-        cr_assert((ctx_)->error && (ctx_)->error->code == (code_), "%s: %s", #call,                          \
-                  (ctx_)->error ? (ctx_)->error->message : "no error");                                      \
-        (ctx_)->error = NULL;                                                                                \
+#define fails(ctx_, code_, call)                                                                                       \
+    do {                                                                                                               \
+        cr_assert(!(call), "%s should fail", #call);                                                                   \
+        cr_assert((ctx_)->error && (ctx_)->error->code == (code_), "%s: %s", #call,                                    \
+                  (ctx_)->error ? (ctx_)->error->message : "no error");                                                \
+        (ctx_)->error = NULL;                                                                                          \
     } while (0)
 
 const char *error_chain(struct ctx *ctx);

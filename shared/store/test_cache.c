@@ -21,7 +21,8 @@ static int server, port;
 static bool is_listening(int number)
 {
     _cleanup_(closep) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)number),
+    struct sockaddr_in at = { .sin_family = AF_INET,
+                              .sin_port = htons((uint16_t)number),
                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     return connect(fd, (struct sockaddr *)&at, sizeof at) == 0;
 }
@@ -238,7 +239,12 @@ Test(cache, a_wrong_password_is_away)
 
 Test(cache_url, is_taken_apart)
 {
-    static const struct { const char *url, *host; int port; const char *password; int64_t db; } good[] = {
+    static const struct {
+        const char *url, *host;
+        int port;
+        const char *password;
+        int64_t db;
+    } good[] = {
         { "redis://127.0.0.1:6380/2", "127.0.0.1", 6380, NULL, 2 },
         { "redis://:p%40ss:x@redis", "redis", 6379, "p@ss:x", 0 },
         { "redis://user:pass@h:1/", "h", 1, "pass", 0 },
@@ -254,8 +260,17 @@ Test(cache_url, is_taken_apart)
     }
     cr_assert(redis_parse(&ctx, "unix:/run/redis.sock", &address));
     cr_expect_str_eq(address.path, "/run/redis.sock");
-    static const char *const bad[] = { "", "redis", "redis://", "redis://h:0", "redis://h:70000", "redis://h:1/x",
-                                       "redis://:%4@h", "redis://:%00@h", "redis://[::1", "unix:", "http://h" };
+    static const char *const bad[] = { "",
+                                       "redis",
+                                       "redis://",
+                                       "redis://h:0",
+                                       "redis://h:70000",
+                                       "redis://h:1/x",
+                                       "redis://:%4@h",
+                                       "redis://:%00@h",
+                                       "redis://[::1",
+                                       "unix:",
+                                       "http://h" };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         cr_expect_not(redis_parse(&ctx, bad[i], &address), "%s", bad[i]);
     cr_expect_null(cache_open(&ctx, "rediss://h:1"));

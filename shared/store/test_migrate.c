@@ -85,7 +85,9 @@ STORE_TEST(refuses_what_it_does_not_understand_before_it_begins)
 {
     struct ctx *ctx = &fixture->ctx;
     const char *dir = fixture_migrations(fixture);
-    static const struct { const char *name, *json; } broken[] = {
+    static const struct {
+        const char *name, *json;
+    } broken[] = {
         { "0002_step", "{\"steps\":[\"unheard of\"]}" },
         { "0002_text", "{\"steps\":" },
         { "0002_list", "[]" },
@@ -123,11 +125,9 @@ STORE_TEST(goes_on_where_it_failed)
     cr_expect_eq(applied, 1);
 }
 
-static const struct index later_indexes[] = {
-    { "by_slug", { "slug" }, true },
-    { "by_plays", { "plays", "at" }, false },
-    { 0 }
-};
+static const struct index later_indexes[] = { { "by_slug", { "slug" }, true },
+                                              { "by_plays", { "plays", "at" }, false },
+                                              { 0 } };
 static const struct collection later = { "songs", song_fields, sizeof(struct song), later_indexes };
 
 STORE_TEST(a_new_index_holds_what_was_there_before)
@@ -150,8 +150,9 @@ STORE_TEST(a_new_index_holds_what_was_there_before)
     fails(ctx, ERROR_UNAVAILABLE, store_scan(ctx, store, &later, &scan, &page));
     fails(ctx, ERROR_UNAVAILABLE, migrate_check(ctx, store, fixture_migrations(fixture)));
 
-    fixture_migration(fixture, "0002_plays", "{\"collections\":[{\"name\":\"songs\",\"indexes\":["
-                                             "{\"name\":\"by_plays\",\"on\":[\"plays\",\"at\"]}]}]}");
+    fixture_migration(fixture, "0002_plays",
+                      "{\"collections\":[{\"name\":\"songs\",\"indexes\":["
+                      "{\"name\":\"by_plays\",\"on\":[\"plays\",\"at\"]}]}]}");
     ok(ctx, migrate(ctx, store, fixture_migrations(fixture), NULL, NULL));
     ok(ctx, migrate_check(ctx, store, fixture_migrations(fixture)));
     ok(ctx, store_scan(ctx, store, &later, &scan, &page));
@@ -173,13 +174,15 @@ STORE_TEST(a_unique_index_over_doubles_is_refused)
     ok(ctx, store_insert(ctx, fixture->store, &songs, song_new(fixture, "a", NULL), NO_EVENTS));
     struct song *other = song_new(fixture, "b", NULL);
     ok(ctx, store_insert(ctx, fixture->store, &songs, other, NO_EVENTS));
-    fixture_migration(fixture, "0002_at", "{\"collections\":[{\"name\":\"songs\",\"indexes\":["
-                                          "{\"name\":\"by_at\",\"on\":[\"at\"],\"unique\":true}]}]}");
+    fixture_migration(fixture, "0002_at",
+                      "{\"collections\":[{\"name\":\"songs\",\"indexes\":["
+                      "{\"name\":\"by_at\",\"on\":[\"at\"],\"unique\":true}]}]}");
     fails(ctx, ERROR_CONFLICT, migrate(ctx, fixture->store, fixture_migrations(fixture), NULL, NULL));
     ok(ctx, store_remove(ctx, fixture->store, &songs, "b", 0, NO_EVENTS));
     ok(ctx, migrate(ctx, fixture->store, fixture_migrations(fixture), NULL, NULL));
     fails(ctx, ERROR_CONFLICT, store_insert(ctx, fixture->store, &songs, other, NO_EVENTS));
-    fixture_migration(fixture, "0003_at", "{\"collections\":[{\"name\":\"songs\",\"indexes\":["
-                                          "{\"name\":\"by_at\",\"on\":[\"at\",\"year\"]}]}]}");
+    fixture_migration(fixture, "0003_at",
+                      "{\"collections\":[{\"name\":\"songs\",\"indexes\":["
+                      "{\"name\":\"by_at\",\"on\":[\"at\",\"year\"]}]}]}");
     fails(ctx, ERROR_CONFLICT, migrate(ctx, fixture->store, fixture_migrations(fixture), NULL, NULL));
 }

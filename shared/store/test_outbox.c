@@ -41,8 +41,11 @@ STORE_TEST(a_write_carries_its_events)
 
     json_t *json = json_loads(events[0].json, 0, NULL);
     cr_assert(json, "%s", events[0].json);
-    static const char *const members[][2] = { { "specversion", "1.0" }, { "source", "tonearm/test" },
-        { "type", "event.track.published" }, { "subject", "a" }, { "datacontenttype", "application/json" } };
+    static const char *const members[][2] = { { "specversion", "1.0" },
+                                              { "source", "tonearm/test" },
+                                              { "type", "event.track.published" },
+                                              { "subject", "a" },
+                                              { "datacontenttype", "application/json" } };
     for (size_t i = 0; i < 5; i++)
         cr_expect_str_eq(json_string_value(json_object_get(json, members[i][0])), members[i][1]);
     cr_expect_str_eq(json_string_value(json_object_get(json, "id")), events[0].id);
@@ -55,7 +58,8 @@ STORE_TEST(a_write_carries_its_events)
 
     /* A write that is refused carries nothing. */
     fails(ctx, ERROR_CONFLICT,
-          store_insert(ctx, fixture->store, &songs, song_new(fixture, "a", "b"), EVENTS(published("event.track.published"))));
+          store_insert(ctx, fixture->store, &songs, song_new(fixture, "a", "b"),
+                       EVENTS(published("event.track.published"))));
     fails(ctx, ERROR_INTERNAL,
           store_insert(ctx, fixture->store, &songs, song_new(fixture, "c", "c"), EVENTS(published("event.*"))));
     cr_expect_eq(pending(fixture, &events), 1);
@@ -66,11 +70,14 @@ STORE_TEST(events_of_a_document_come_in_their_order_with_its_version)
 {
     struct ctx *ctx = &fixture->ctx;
     struct song *song = song_new(fixture, "a", "a");
-    ok(ctx, store_insert(ctx, fixture->store, &songs, song, EVENTS(published("event.track.one"), published("event.track.two"))));
+    ok(ctx, store_insert(ctx, fixture->store, &songs, song,
+                         EVENTS(published("event.track.one"), published("event.track.two"))));
     ok(ctx, store_update(ctx, fixture->store, &songs, song,
                          (struct update){ .set = FIELDS("title"), .events = EVENTS(published("event.track.three")) }));
     ok(ctx, store_remove(ctx, fixture->store, &songs, "a", 0, EVENTS({ .type = "event.track.four", .subject = "b" })));
-    static const struct { const char *type, *version, *subject; } expected[] = {
+    static const struct {
+        const char *type, *version, *subject;
+    } expected[] = {
         { "event.track.one", "\"entityversion\":1}", "\"subject\":\"a\"" },
         { "event.track.two", "\"entityversion\":1}", "\"subject\":\"a\"" },
         { "event.track.three", "\"entityversion\":2}", "\"subject\":\"a\"" },

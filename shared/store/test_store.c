@@ -9,8 +9,13 @@ STORE_TEST(inserts_and_gets)
 {
     struct ctx *ctx = &fixture->ctx;
     const char *tags[] = { "jazz", "live" };
-    struct song song = { .doc.id = "one", .title = "Blue in Green", .tags = { tags, 2 }, .year = 1959, .at = 1234567,
-                         .status = LIVE, .plays = 7 };
+    struct song song = { .doc.id = "one",
+                         .title = "Blue in Green",
+                         .tags = { tags, 2 },
+                         .year = 1959,
+                         .at = 1234567,
+                         .status = LIVE,
+                         .plays = 7 };
     ok(ctx, store_insert(ctx, fixture->store, &songs, &song, NO_EVENTS));
     cr_expect_eq(song.doc.version, 1);
 
@@ -114,8 +119,8 @@ STORE_TEST(keeps_fields_that_it_does_not_know)
     store_close(old);
 
     struct song back;
-    ok(ctx, store_find(ctx, fixture->store, &songs, "by_year", (struct key[]){ KEY_INT(1970), KEY_TEXT("by the old one") }, 2,
-                       &back));
+    ok(ctx, store_find(ctx, fixture->store, &songs, "by_year",
+                       (struct key[]){ KEY_INT(1970), KEY_TEXT("by the old one") }, 2, &back));
     cr_expect_str_eq(back.slug, "blue");
     fails(ctx, ERROR_NOT_FOUND,
           store_find(ctx, fixture->store, &songs, "by_year", (struct key[]){ KEY_INT(1970), KEY_TEXT("a") }, 2, &back));
@@ -125,8 +130,8 @@ STORE_TEST(gets_many_in_the_order_asked)
 {
     struct ctx *ctx = &fixture->ctx;
     for (int i = 0; i < 5; i++)
-        ok(ctx, store_insert(ctx, fixture->store, &songs,
-                             song_new(fixture, arena_printf(&ctx->arena, "s%d", i), NULL), NO_EVENTS));
+        ok(ctx, store_insert(ctx, fixture->store, &songs, song_new(fixture, arena_printf(&ctx->arena, "s%d", i), NULL),
+                             NO_EVENTS));
     struct song out[4];
     ok(ctx, store_get_many(ctx, fixture->store, &songs, (const char *const[]){ "s3", "none", "s1", "s3" }, 4, out));
     cr_expect_str_eq(out[0].doc.id, "s3");
@@ -192,7 +197,8 @@ STORE_TEST(writes_many_each_with_its_own_outcome)
                      writes[i].error ? writes[i].error->message : "done");
     cr_expect_eq(there->doc.version, 2);
     struct song back[4];
-    ok(ctx, store_get_many(ctx, fixture->store, &songs, (const char *const[]){ "new", "there", "count", "old" }, 4, back));
+    ok(ctx,
+       store_get_many(ctx, fixture->store, &songs, (const char *const[]){ "new", "there", "count", "old" }, 4, back));
     cr_expect_str_eq(back[0].slug, "new");
     cr_expect_str_eq(back[1].title, "changed");
     cr_expect_eq(back[2].plays, 4);

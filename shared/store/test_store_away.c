@@ -13,12 +13,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define AWAY_TEST(name)                        \
-    static void name(struct fixture *fixture); \
-    Test(away, name, .timeout = 120)           \
-    {                                          \
-        with_ferretdb(name);                   \
-    }                                          \
+#define AWAY_TEST(name)                                                                                                \
+    static void name(struct fixture *fixture);                                                                         \
+    Test(away, name, .timeout = 120)                                                                                   \
+    {                                                                                                                  \
+        with_ferretdb(name);                                                                                           \
+    }                                                                                                                  \
     static void name(struct fixture *fixture)
 
 /* A read and a write, each with this long to live: both must be refused as UNAVAILABLE, and in time. */
@@ -116,8 +116,8 @@ AWAY_TEST(ferretdb_is_refused_unless_it_was_asked_for)
 /* A proxy that lets requests through and loses the answers to some writes. */
 struct proxy {
     int listener, port, server_port;
-    atomic_int lose;    /* so many answers to writes */
-    atomic_int refuse;  /* so many writes are not even sent on */
+    atomic_int lose;   /* so many answers to writes */
+    atomic_int refuse; /* so many writes are not even sent on */
     pthread_t thread;
 };
 
@@ -129,7 +129,8 @@ struct pipe_ends {
 static int dial(int port)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+    struct sockaddr_in at = { .sin_family = AF_INET,
+                              .sin_port = htons((uint16_t)port),
                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     if (connect(fd, (struct sockaddr *)&at, sizeof at) == 0)
         return fd;
@@ -316,7 +317,8 @@ AWAY_TEST(a_lost_answer_makes_neither_two_writes_nor_none)
         arm(proxy, round);
         ok(ctx, store_write_many(ctx, store, writes, 40));
         for (int i = 0; i < 40; i++)
-            cr_expect_eq(writes[i].error ? (int)writes[i].error->code : -1, i == 7 ? ERROR_CONFLICT : -1, "update %d", i);
+            cr_expect_eq(writes[i].error ? (int)writes[i].error->code : -1, i == 7 ? ERROR_CONFLICT : -1, "update %d",
+                         i);
     }
     store_close(store);
 }

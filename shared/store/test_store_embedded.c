@@ -14,12 +14,12 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#define EMBEDDED_TEST(name)                    \
-    static void name(struct fixture *fixture); \
-    Test(embedded, name, .timeout = 60)        \
-    {                                          \
-        with_embedded(name);                   \
-    }                                          \
+#define EMBEDDED_TEST(name)                                                                                            \
+    static void name(struct fixture *fixture);                                                                         \
+    Test(embedded, name, .timeout = 60)                                                                                \
+    {                                                                                                                  \
+        with_embedded(name);                                                                                           \
+    }                                                                                                                  \
     static void name(struct fixture *fixture)
 
 EMBEDDED_TEST(a_full_disk_is_said_and_loses_nothing)
@@ -111,7 +111,8 @@ EMBEDDED_TEST(refuses_files_that_are_something_else)
     cr_expect_eq(about.st_mode & 0777, 0700);
 
     FILE *text = fopen(file, "w");
-    fputs("this is no database, and it is long enough to be looked at as one by anybody who tries to open it .....", text);
+    fputs("this is no database, and it is long enough to be looked at as one by anybody who tries to open it .....",
+          text);
     fclose(text);
     cr_expect_not(fixture_open(ctx, fixture));
     cr_expect(ctx->error);

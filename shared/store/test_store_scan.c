@@ -79,8 +79,9 @@ STORE_TEST(pages_by_an_index)
 STORE_TEST(pages_by_a_list_time_and_status)
 {
     fill(fixture);
-    struct scan odd = { .index = "by_tag", .equal = { KEY_TEXT("odd") }, .equals = 1, .from = &KEY_INT(1002),
-                        .to = &KEY_INT(1004) };
+    struct scan odd = {
+        .index = "by_tag", .equal = { KEY_TEXT("odd") }, .equals = 1, .from = &KEY_INT(1002), .to = &KEY_INT(1004)
+    };
     expect_pages(fixture, odd, "s09 s23 s03 s17");
     odd.equal[0] = KEY_TEXT("all");
     expect_pages(fixture, odd, "s02 s09 s16 s23 s03 s10 s17 s24");
@@ -88,8 +89,9 @@ STORE_TEST(pages_by_a_list_time_and_status)
     expect_pages(fixture, odd, "");
     struct scan live = { .index = "by_status", .equal = { KEY_TEXT("LIVE"), KEY_INT(1001) }, .equals = 2 };
     expect_pages(fixture, live, "s01 s22");
-    struct scan newest = { .index = "by_status", .equal = { KEY_TEXT("DRAFT") }, .equals = 1, .descending = true,
-                           .from = &KEY_INT(1005) };
+    struct scan newest = {
+        .index = "by_status", .equal = { KEY_TEXT("DRAFT") }, .equals = 1, .descending = true, .from = &KEY_INT(1005)
+    };
     expect_pages(fixture, newest, "s27 s06 s12");
     struct song back;
     ok(&fixture->ctx, store_find(&fixture->ctx, fixture->store, &songs, "by_status", live.equal, 1, &back));

@@ -52,8 +52,9 @@ static void run_clients(struct fixture *fixture, struct store *second, void *(*r
 {
     static struct client clients[CLIENTS];
     for (int i = 0; i < CLIENTS; i++) {
-        clients[i] = (struct client){ .fixture = fixture, .store = i % 2 ? second : fixture->store, .winners = winners,
-                                      .number = i };
+        clients[i] = (struct client){
+            .fixture = fixture, .store = i % 2 ? second : fixture->store, .winners = winners, .number = i
+        };
         cr_assert(pthread_create(&clients[i].thread, NULL, run, &clients[i]) == 0);
     }
     for (int i = 0; i < CLIENTS; i++) {
@@ -94,7 +95,8 @@ static void *collide(void *self)
     for (int round = 0; round < ROUNDS; round++) {
         bool same_id = round % 2;
         const char *key = arena_printf(&ctx.arena, "k%d", round);
-        struct song song = { .doc.id = same_id ? key : arena_printf(&ctx.arena, "k%d-%d", round, client->number), .slug = key };
+        struct song song = { .doc.id = same_id ? key : arena_printf(&ctx.arena, "k%d-%d", round, client->number),
+                             .slug = key };
         if (store_insert(&ctx, client->store, &songs, &song, EVENTS({ .type = "event.track.made" })))
             atomic_fetch_add(&client->winners[round], 1);
         else if (!ctx_forgive(&ctx, ERROR_CONFLICT))

@@ -118,8 +118,8 @@ static bool (*const prepares[])(struct ctx *ctx, struct change *change, const st
 
 static bool prepare(struct ctx *ctx, struct store *store, const struct write *write, struct change *change)
 {
-    *change = (struct change){ .kind = write->kind, .w = id_new(&ctx->arena),
-                               .table = store_table(ctx, store, write->of) };
+    *change =
+        (struct change){ .kind = write->kind, .w = id_new(&ctx->arena), .table = store_table(ctx, store, write->of) };
     if (!change->table || !prepares[write->kind](ctx, change, write))
         return false;
     /* No document has an id that cannot be stored; back ends are not asked. */
