@@ -15,6 +15,7 @@ static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 enum { PREFACE_SIZE = sizeof preface - 1 };
 
 static void on_first(h2o_socket_t *sock, const char *err);
+static void pen(struct conn *conn);
 static void on_head(h2o_socket_t *sock, const char *err);
 static void on_chunks(h2o_socket_t *sock, const char *err);
 static void on_frames(h2o_socket_t *sock, const char *err);
@@ -74,7 +75,7 @@ void conn_cut(struct conn *conn)
     shutdown(h2o_socket_get_fd(conn->sock), SHUT_RDWR);
     if (conn->phase == CONN_BUSY && conn->exchange)
         exchange_abandon(conn->exchange);
-    else if (conn->phase == CONN_H2 || conn->phase == CONN_HEAD)
+    else if (conn->phase == CONN_H2 || conn->phase == CONN_PEN || conn->phase == CONN_HEAD)
         drop(conn, h2o_socket_error_closed);
 }
 
@@ -261,7 +262,7 @@ static void begin_http1(struct conn *conn, struct exchange *x)
 void conn_begin(struct conn *conn, struct exchange *x)
 {
     conn->requests++;
-    if (conn->phase != CONN_H2)
+    if (x->req->version < 0x200)
         begin_http1(conn, x);
 }
 
@@ -271,14 +272,14 @@ static void count_aborted(struct conn *conn)
     if (conn->second != second)
         conn->aborted = 0;
     conn->second = second;
-    if (++conn->aborted == ABORTED_MAX)
-        shutdown(h2o_socket_get_fd(conn->sock), SHUT_RDWR);
+    if (++conn->aborted == ABORTED_MAX && conn->phase == CONN_H2)
+        pen(conn);
 }
 
 void conn_end(struct conn *conn, struct exchange *x, bool aborted)
 {
     conn->requests--;
-    if (conn->phase == CONN_H2) {
+    if (conn->phase == CONN_H2 || conn->phase == CONN_PEN) {
         if (aborted)
             count_aborted(conn);
         return;
@@ -331,12 +332,19 @@ static bool guard(struct conn *conn, const char *data, size_t size)
     return false;
 }
 
+/* What it sends from now on waits in the kernel, and then at the sender. */
+static void pen(struct conn *conn)
+{
+    h2o_socket_read_stop(conn->sock);
+    set_phase(conn, CONN_PEN);
+}
+
 static void on_frames(h2o_socket_t *sock, const char *err)
 {
     struct conn *conn = conn_of_socket(sock);
     size_t size = err ? 0 : sock->bytes_read;
     if (size && !guard(conn, sock->input->bytes + sock->input->size - size, size))
-        conn_cut(conn);
+        pen(conn);
     else
         conn->inner(sock, err);
 }
@@ -348,7 +356,7 @@ static void start_h2(struct conn *conn)
     set_phase(conn, CONN_H2);
     h2_guard_start(&conn->guard);
     if (!guard(conn, sock->input->bytes, sock->input->size)) {
-        h2o_socket_close(sock);
+        pen(conn);
         return;
     }
     h2o_accept_ctx_t accept = { .ctx = &loop->ctx, .hosts = loop->hosts };
@@ -477,6 +485,12 @@ static void sweep_one(struct conn *conn, int64_t now_ms)
             conn->since = now_ms;
         else if (now_ms - conn->since > HEAD_MS)
             conn_cut(conn);
+        break;
+    case CONN_PEN:
+        if (now_ms - conn->since > PEN_MS) {
+            shutdown(h2o_socket_get_fd(conn->sock), SHUT_RDWR);
+            drop(conn, h2o_socket_error_closed);
+        }
         break;
     case CONN_LINGER:
         if (now_ms - conn->since > LINGER_MS)

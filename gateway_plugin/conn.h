@@ -16,6 +16,7 @@ enum conn_phase {
     CONN_BODY,      /* h2o collects the body */
     CONN_BUSY,      /* a request is being answered */
     CONN_H2,
+    CONN_PEN,       /* HTTP/2 past a budget: left alone for a while, for who is closed comes back at once */
     CONN_LINGER,    /* refused: what still comes is thrown away, so that the client can read why */
     CONN_GONE,
 };

@@ -63,6 +63,11 @@ static void on_connected(void *self)
         discovery_hurry(edge->discovery);
 }
 
+static void on_lost(void *self)
+{
+    key_cache_doubt(((struct edge *)self)->keys);
+}
+
 static bool start_nats(struct ctx *ctx, struct edge *edge)
 {
     const struct edge_settings *settings = edge->settings;
@@ -75,11 +80,12 @@ static bool start_nats(struct ctx *ctx, struct edge *edge)
     edge->bus = bus_open(ctx, &options);
     if (!edge->bus)
         return false;
-    struct feed_options feed = { .bus = edge->bus, .keep_ms = FEED_KEEP_MS };
+    edge->keys = key_cache_create(edge->bus);
+    struct feed_options feed = { .bus = edge->bus, .keep_ms = FEED_KEEP_MS, .lost = on_lost, .self = edge };
     edge->feed = feed_open(ctx, &feed);
     if (!edge->feed)
         return false;
-    edge->keys = key_cache_create(edge->bus, edge->feed);
+    key_cache_follow(edge->keys, edge->feed);
     return true;
 }
 
@@ -251,18 +257,15 @@ struct edge *edge_start(struct ctx *ctx, const struct edge_settings *settings, s
     return edge;
 }
 
-static void join_loops(struct edge *edge)
+static void drain_loops(struct edge *edge)
 {
     for (size_t i = 0; edge->loops && i < edge->loop_count; i++)
-        if (edge->loops[i]->thread)
-            loop_stop(edge->loops[i], edge->settings->drain_ms);
+        loop_stop(edge->loops[i], edge->settings->drain_ms);
     for (size_t i = 0; edge->loops && i < edge->loop_count; i++)
-        loop_join(edge->loops[i]);
+        loop_drain(edge->loops[i]);
     /* The admin's side answers until the end. */
-    if (edge->admin && edge->admin->thread)
-        loop_stop(edge->admin, 0);
-    if (edge->admin)
-        loop_join(edge->admin);
+    loop_stop(edge->admin, 0);
+    loop_drain(edge->admin);
 }
 
 static void free_loops(struct edge *edge)
@@ -275,7 +278,7 @@ static void free_loops(struct edge *edge)
 
 void edge_stop(struct edge *edge)
 {
-    join_loops(edge);
+    drain_loops(edge);
     if (edge->discovery)
         discovery_stop(edge->discovery);
     if (edge->feed)

@@ -14,6 +14,7 @@ enum {
     BODY_WINDOW_MS = 10000, /* in which a body must grow by ... */
     BODY_WINDOW_BYTES = 1024,
     LINGER_MS = 5000,
+    PEN_MS = 2000,
     STALL_MS = 60000,      /* without a byte taken by the client, an answer is given up */
     ABORTED_MAX = 200,     /* requests a second that a connection may take back */
 };

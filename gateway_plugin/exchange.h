@@ -79,7 +79,7 @@ void exchange_resume(struct exchange *x);
 void exchange_refuse(struct exchange *x, int status, const char *message);
 /* A header of the answer, whoever gives it. Copies neither. */
 void exchange_header(struct exchange *x, const char *name, const char *value);
-char *exchange_printf(struct exchange *x, const char *format, ...) __attribute__((format(printf, 2, 3)));
+char *exchange_printf(struct exchange *x, const char *format, ...) __attribute__((format(printf, 2, 3), nonnull(2)));
 /* NULL: none, or `*count` of them. */
 const h2o_iovec_t *exchange_request_header(const struct exchange *x, const char *name, size_t *count);
 

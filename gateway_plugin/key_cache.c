@@ -48,6 +48,7 @@ struct ask {
     struct key_cache *keys;
     struct ask *next;
     struct key_waiter *waiters;
+    uint64_t generation; /* of the feed, when it was sent */
     char key[];
 };
 
@@ -165,16 +166,20 @@ static void known_release(void *value)
     free(known);
 }
 
-struct key_cache *key_cache_create(struct bus *bus, struct feed *feed)
+struct key_cache *key_cache_create(struct bus *bus)
 {
     struct key_cache *keys = must(calloc(1, sizeof *keys));
     keys->bus = bus;
-    keys->feed = feed;
     pthread_mutex_init(&keys->lock, NULL);
     keys->known = lru_create(KNOWN_MAX, known_release);
     keys->refused = lru_create(REFUSED_MAX, NULL);
     keys->rates = lru_create(RATES_MAX, rate_unref);
     return keys;
+}
+
+void key_cache_follow(struct key_cache *keys, struct feed *feed)
+{
+    keys->feed = feed;
 }
 
 void key_cache_destroy(struct key_cache *keys)
@@ -205,13 +210,13 @@ struct key_counts key_cache_counts(struct key_cache *keys)
 
 static bool revoked(const struct key_cache *keys, const struct grant *grant)
 {
-    return keys->feed && feed_revoked(keys->feed, REVOKED_APIKEY, grant->id, 0);
+    return feed_revoked(keys->feed, REVOKED_APIKEY, grant->id, 0);
 }
 
 static bool fresh(const struct key_cache *keys, const struct known *known, int64_t now_ms)
 {
     int64_t age = now_ms - known->checked_ms;
-    bool whole = keys->feed && feed_whole(keys->feed) && known->epoch == keys->epoch;
+    bool whole = feed_whole(keys->feed) && known->epoch == keys->epoch;
     return age < (whole ? KNOWN_MS : DOUBTED_MS);
 }
 
@@ -338,6 +343,26 @@ static enum key_state take_answer(struct key_cache *keys, const char *key, int s
     return take_outage(keys, key, grant);
 }
 
+static void on_reply(void *self, int status, const char *data, size_t size);
+
+static bool send_ask(struct ctx *ctx, struct ask *ask)
+{
+    struct key_cache *keys = ask->keys;
+    struct buf body = BUF(&ctx->arena);
+    ask->generation = feed_generation(keys->feed);
+    record_json(&body, validate_apikey_fields, &(struct validate_apikey){ .key = ask->key });
+    return bus_ask(ctx, keys->bus, SUBJECT_VALIDATE_APIKEY, body.data, body.size, ASK_MS, on_reply, ask);
+}
+
+/* The feed lost something while the answer was on its way: it may be older than a revocation that nobody will hear of. */
+static bool ask_again(struct ask *ask)
+{
+    struct ctx ctx = { 0 };
+    bool sent = ask->generation != feed_generation(ask->keys->feed) && send_ask(&ctx, ask);
+    ctx_finish(&ctx);
+    return sent;
+}
+
 static struct grant *parse(int status, const char *data, size_t size)
 {
     struct ctx ctx = { 0 };
@@ -354,6 +379,8 @@ static void on_reply(void *self, int status, const char *data, size_t size)
 {
     struct ask *ask = self;
     struct key_cache *keys = ask->keys;
+    if (status == 200 && ask_again(ask))
+        return;
     struct grant *fresh_grant = parse(status, data, size), *grant = NULL;
     pthread_mutex_lock(&keys->lock);
     enum key_state state = take_answer(keys, ask->key, status, fresh_grant, &grant);
@@ -404,9 +431,7 @@ struct key_waiter *key_cache_ask(struct ctx *ctx, struct key_cache *keys, struct
         waiter->state = full ? KEY_AWAY : waiter->state;
         loop_send(loop, &waiter->message);
     } else if (ask) {
-        struct buf body = BUF(&ctx->arena);
-        record_json(&body, validate_apikey_fields, &(struct validate_apikey){ .key = key });
-        if (!bus_ask(ctx, keys->bus, SUBJECT_VALIDATE_APIKEY, body.data, body.size, ASK_MS, on_reply, ask))
+        if (!send_ask(ctx, ask))
             on_reply(ask, 503, "", 0);
     }
     return waiter;

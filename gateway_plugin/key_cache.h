@@ -31,9 +31,11 @@ enum key_state {
     KEY_ASK,  /* key_cache_ask() will say */
 };
 
-struct key_cache *key_cache_create(struct bus *bus, struct feed *feed);
+struct key_cache *key_cache_create(struct bus *bus);
+/* Before the first key is looked for. */
+void key_cache_follow(struct key_cache *keys, struct feed *feed);
 void key_cache_destroy(struct key_cache *keys);
-/* Everything is asked for again: after NATS was away. */
+/* Everything is asked for again: NATS was away, or revocations may have been missed. */
 void key_cache_doubt(struct key_cache *keys);
 
 /* KEY_KNOWN: *grant with a reference. */

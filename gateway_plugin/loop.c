@@ -82,9 +82,13 @@ static void close_listeners(struct loop *loop)
     while (loop->listeners) {
         struct listener *listener = loop->listeners;
         loop->listeners = listener->next;
-        /* Those that wait in the kernel's queue would be reset. */
-        on_accept(listener->sock, NULL);
-        h2o_socket_close(listener->sock);
+        if (listener->sock) {
+            /* Those that wait in the kernel's queue would be reset. */
+            on_accept(listener->sock, NULL);
+            h2o_socket_close(listener->sock);
+        } else {
+            close(listener->fd);
+        }
         free(listener);
     }
 }
@@ -123,48 +127,85 @@ struct loop *loop_create(struct edge *edge, size_t index, const char *name, h2o_
     loop->edge = edge;
     loop->index = index;
     loop->name = name;
+    loop->global = global;
     loop->hosts[0] = global->hosts[0];
     random_bytes(loop->random, sizeof loop->random);
+    sem_init(&loop->ready, 0, 0);
+    sem_init(&loop->drained, 0, 0);
     h2o_linklist_init_anchor(&loop->conns);
     h2o_linklist_init_anchor(&loop->finished);
     h2o_linklist_init_anchor(&loop->exchanges);
-    h2o_context_init(&loop->ctx, h2o_evloop_create(), global);
-    h2o_multithread_register_receiver(loop->ctx.queue, &loop->receiver, on_messages);
-    loop->pools = pools_create(loop);
-    loop->tick.cb = on_tick;
-    h2o_timeout_link(loop->ctx.loop, &loop->ctx.hundred_ms_timeout, &loop->tick);
     return loop;
 }
 
 void loop_listen(struct loop *loop, int fd, bool tls)
 {
     struct listener *listener = h2o_mem_alloc(sizeof *listener);
-    *listener = (struct listener){ .loop = loop, .tls = tls, .next = loop->listeners };
-    listener->sock = h2o_evloop_socket_create(loop->ctx.loop, fd, H2O_SOCKET_FLAG_DONT_READ);
-    listener->sock->data = listener;
-    h2o_socket_read_start(listener->sock, on_accept);
+    *listener = (struct listener){ .loop = loop, .fd = fd, .tls = tls, .next = loop->listeners };
     loop->listeners = listener;
 }
 
-static bool finished(struct loop *loop)
+static void set_up(struct loop *loop)
 {
-    return loop->stopping && !loop->conn_count;
+    h2o_context_init(&loop->ctx, h2o_evloop_create(), loop->global);
+    h2o_multithread_register_receiver(loop->ctx.queue, &loop->receiver, on_messages);
+    loop->pools = pools_create(loop);
+    loop->tick.cb = on_tick;
+    h2o_timeout_link(loop->ctx.loop, &loop->ctx.hundred_ms_timeout, &loop->tick);
+    for (struct listener *listener = loop->listeners; listener; listener = listener->next) {
+        listener->sock = h2o_evloop_socket_create(loop->ctx.loop, listener->fd, H2O_SOCKET_FLAG_DONT_READ);
+        listener->sock->data = listener;
+        h2o_socket_read_start(listener->sock, on_accept);
+    }
+}
+
+static void tear_down(struct loop *loop)
+{
+    pools_destroy(loop->pools);
+    h2o_timeout_unlink(&loop->tick);
+    h2o_timeout_unlink(&loop->ctx.http2._graceful_shutdown_timeout);
+    h2o_evloop_run(loop->ctx.loop, 0); /* the last messages; sockets that were closed are freed */
+    conn_after_run(loop);
+    h2o_multithread_unregister_receiver(loop->ctx.queue, &loop->receiver);
+    h2o_loop_t *evloop = loop->ctx.loop;
+    h2o_context_dispose(&loop->ctx);
+    h2o_evloop_destroy(evloop);
+    while (loop->blocks) {
+        struct block *block = loop->blocks;
+        loop->blocks = block->next;
+        free(block);
+    }
 }
 
 static void *run(void *self)
 {
     struct loop *loop = self;
     pthread_setname_np(pthread_self(), loop->name);
-    while (!finished(loop)) {
+    set_up(loop);
+    sem_post(&loop->ready);
+    while (!loop->ending) {
         h2o_evloop_run(loop->ctx.loop, TICK_MS);
         conn_after_run(loop);
+        if (loop->stopping && !loop->conn_count && !loop->quiet) {
+            loop->quiet = true;
+            sem_post(&loop->drained);
+        }
     }
+    tear_down(loop);
     return NULL;
+}
+
+static void wait_for(sem_t *semaphore)
+{
+    while (sem_wait(semaphore) != 0)
+        continue;
 }
 
 void loop_start(struct loop *loop)
 {
     h2o_multithread_create_thread(&loop->thread, NULL, run, loop);
+    wait_for(&loop->ready);
+    loop->started = true;
 }
 
 struct stop_message {
@@ -186,39 +227,39 @@ static void on_stop(struct loop *loop, struct message *message)
 
 void loop_stop(struct loop *loop, int64_t drain_ms)
 {
+    if (!loop || !loop->started)
+        return;
     struct stop_message *stop = h2o_mem_alloc(sizeof *stop);
     *stop = (struct stop_message){ { .run = on_stop }, drain_ms };
     loop_send(loop, &stop->message);
 }
 
-void loop_join(struct loop *loop)
+void loop_drain(struct loop *loop)
 {
-    if (loop->thread)
-        pthread_join(loop->thread, NULL);
-    loop->thread = 0;
+    if (loop && loop->started)
+        wait_for(&loop->drained);
+}
+
+static void on_end(struct loop *loop, struct message *message)
+{
+    loop->ending = true;
+    free(message);
 }
 
 void loop_free(struct loop *loop)
 {
     if (!loop)
         return;
-    loop->stopping = true;
-    close_listeners(loop);
-    conn_after_run(loop);
-    pools_destroy(loop->pools);
-    h2o_timeout_unlink(&loop->tick);
-    h2o_evloop_run(loop->ctx.loop, 0); /* runs the last messages, frees the sockets that were closed */
-    h2o_timeout_unlink(&loop->ctx.http2._graceful_shutdown_timeout);
-    h2o_multithread_unregister_receiver(loop->ctx.queue, &loop->receiver);
-    h2o_loop_t *evloop = loop->ctx.loop;
-    h2o_context_dispose(&loop->ctx);
-    h2o_evloop_destroy(evloop);
-    while (loop->blocks) {
-        struct block *block = loop->blocks;
-        loop->blocks = block->next;
-        free(block);
+    if (loop->started) {
+        struct message *end = h2o_mem_alloc(sizeof *end);
+        *end = (struct message){ .run = on_end };
+        loop_send(loop, end);
+        pthread_join(loop->thread, NULL);
     }
+    close_listeners(loop);
     config_unref(loop->config);
     edge_tls_free(loop->tls);
+    sem_destroy(&loop->ready);
+    sem_destroy(&loop->drained);
     free(loop);
 }

@@ -8,6 +8,7 @@
 
 #include <h2o.h>
 #include <pthread.h>
+#include <semaphore.h>
 
 struct edge;
 struct pools;
@@ -15,7 +16,8 @@ struct block;
 
 struct listener {
     struct loop *loop;
-    h2o_socket_t *sock;
+    int fd;
+    h2o_socket_t *sock; /* NULL: not started */
     bool tls;
     bool paused; /* too many connections */
     struct listener *next;
@@ -26,7 +28,10 @@ struct loop {
     struct edge *edge;
     size_t index;
     const char *name;
+    h2o_globalconf_t *global;
     pthread_t thread;
+    bool started;
+    sem_t ready, drained;
     h2o_multithread_receiver_t receiver;
     h2o_hostconf_t *hosts[2];
     struct config *config;   /* the present one; NULL on the admin's loop */
@@ -43,7 +48,8 @@ struct loop {
     size_t conn_count;
     bool stopping;
     int64_t stop_at;          /* on clock_ms(): what is left then is cut off */
-    bool done;
+    bool quiet;               /* `drained` was posted */
+    bool ending;
     char address[64];         /* that the last listener is bound to */
 };
 
@@ -53,17 +59,22 @@ struct message {
     void (*run)(struct loop *loop, struct message *message); /* owns the message */
 };
 
-/* `handler` answers the requests. Starts nothing yet. */
+/*
+ * h2o keeps memory for each thread, so all that is h2o's is made and freed on
+ * the loop's own. Starts nothing yet.
+ */
 struct loop *loop_create(struct edge *edge, size_t index, const char *name, h2o_globalconf_t *global);
 /* Takes the descriptor of a bound socket. Before loop_start(). */
 void loop_listen(struct loop *loop, int fd, bool tls);
+/* Returns when messages can be sent to it. */
 void loop_start(struct loop *loop);
 /* Any thread. */
 void loop_send(struct loop *loop, struct message *message);
-/* Any thread: takes no more connections, ends when all are done or `drain_ms` has passed. */
+/* Any thread: takes no more connections; what is left after `drain_ms` is cut off. */
 void loop_stop(struct loop *loop, int64_t drain_ms);
-/* Waits for the thread. Messages may still be sent to it; none is run any more but by loop_free(). */
-void loop_join(struct loop *loop);
+/* Waits until a stopped loop has no more connections. Messages are still taken. */
+void loop_drain(struct loop *loop);
+/* Ends the thread, frees all. NULL is fine. */
 void loop_free(struct loop *loop);
 /* On its thread: not for secrets. */
 uint64_t loop_random(struct loop *loop);

@@ -23,6 +23,6 @@ struct faults {
 
 /* Always false, so that a reader can `return fault(...)`. */
 bool fault(struct faults *faults, int line, const char *field, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+    __attribute__((format(printf, 4, 5), nonnull(4)));
 /* A line for each fault, in the order of the file. */
 void faults_write(struct faults *faults, struct buf *out);

@@ -47,7 +47,8 @@ static void teardown(void)
     deaf_port_close(&deaf);
 }
 
-TestSuite(edge_proxy, .init = setup, .fini = teardown, .timeout = 60);
+/* What fails in a fixture's end counts too: see EDGE_TEST. */
+TestSuite(edge_proxy, .timeout = 60);
 
 static void expect_get(const char *path, int status, const char *body)
 {
@@ -57,7 +58,7 @@ static void expect_get(const char *path, int status, const char *body)
     free(answer);
 }
 
-Test(edge_proxy, forwards_what_was_asked_and_says_for_whom)
+EDGE_TEST(edge_proxy, forwards_what_was_asked_and_says_for_whom)
 {
     char *answer = get(edge.port, "/one/a//b/../c?q=1&r=%2f", "X-Custom: kept\r\nX-Request-Id: my-id.1\r\nX-Forwarded-For: 9.9.9.9\r\nVia: 1.0 old\r\n");
     static const char *const lines[] = {
@@ -76,7 +77,7 @@ Test(edge_proxy, forwards_what_was_asked_and_says_for_whom)
     free(answer);
 }
 
-Test(edge_proxy, joins_the_service_path_and_what_is_left)
+EDGE_TEST(edge_proxy, joins_the_service_path_and_what_is_left)
 {
     static const struct {
         const char *path, *line;
@@ -94,7 +95,7 @@ Test(edge_proxy, joins_the_service_path_and_what_is_left)
     free(answer);
 }
 
-Test(edge_proxy, passes_a_trace_on)
+EDGE_TEST(edge_proxy, passes_a_trace_on)
 {
     char *answer = get(edge.port, "/one/", "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\ntracestate: a=b\r\n");
     cr_expect(has(body_of(answer), "traceparent: 00-0af7651916cd43dd8448eb211c80319c-"));
@@ -104,7 +105,7 @@ Test(edge_proxy, passes_a_trace_on)
     free(answer);
 }
 
-Test(edge_proxy, keeps_hop_by_hop_headers_and_the_edges_own_to_itself)
+EDGE_TEST(edge_proxy, keeps_hop_by_hop_headers_and_the_edges_own_to_itself)
 {
     char *answer = get(edge.port, "/one/",
                        "Connection: X-Named\r\nX-Named: 1\r\nProxy-Connection: keep-alive\r\nKeep-Alive: 5\r\nTE: trailers\r\nUpgrade: x\r\n"
@@ -124,7 +125,7 @@ Test(edge_proxy, keeps_hop_by_hop_headers_and_the_edges_own_to_itself)
     free(answer);
 }
 
-Test(edge_proxy, carries_bodies_of_every_framing)
+EDGE_TEST(edge_proxy, carries_bodies_of_every_framing)
 {
     static const char *const requests[] = {
         "POST /one/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello",
@@ -142,7 +143,7 @@ Test(edge_proxy, carries_bodies_of_every_framing)
     free(answer);
 }
 
-Test(edge_proxy, carries_answers_of_every_framing)
+EDGE_TEST(edge_proxy, carries_answers_of_every_framing)
 {
     char *answer = get(edge.port, "/one/chunked", "");
     cr_expect(has(answer, "transfer-encoding: chunked") && has(answer, "5\r\nhello\r\n") && has(answer, "6\r\n world\r\n0\r\n\r\n"), "%s", answer);
@@ -167,7 +168,7 @@ Test(edge_proxy, carries_answers_of_every_framing)
     expect_get("/one/status?code=304", 304, "");
 }
 
-Test(edge_proxy, keeps_a_connection_for_many_requests)
+EDGE_TEST(edge_proxy, keeps_a_connection_for_many_requests)
 {
     int fd = dial(edge.port);
     for (int i = 0; i < 20; i++) {
@@ -180,7 +181,7 @@ Test(edge_proxy, keeps_a_connection_for_many_requests)
     cr_expect_leq(backend_connections(one), 3);
 }
 
-Test(edge_proxy, answers_requests_sent_ahead_in_order)
+EDGE_TEST(edge_proxy, answers_requests_sent_ahead_in_order)
 {
     int fd = dial(edge.port);
     say(fd, "GET /one/a HTTP/1.1\r\nHost: x\r\n\r\nPOST /one/b HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nokGET /one/c HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
@@ -191,7 +192,7 @@ Test(edge_proxy, answers_requests_sent_ahead_in_order)
     close(fd);
 }
 
-Test(edge_proxy, hears_an_answer_that_comes_before_the_body_is_sent)
+EDGE_TEST(edge_proxy, hears_an_answer_that_comes_before_the_body_is_sent)
 {
     size_t size = 8 << 20;
     char *body = calloc(1, size);
@@ -206,7 +207,7 @@ Test(edge_proxy, hears_an_answer_that_comes_before_the_body_is_sent)
     close(fd);
 }
 
-Test(edge_proxy, tells_lies_from_answers)
+EDGE_TEST(edge_proxy, tells_lies_from_answers)
 {
     /* Cut short: the client must see that something is missing. */
     char *answer = get(edge.port, "/one/short", "");
@@ -236,7 +237,7 @@ Test(edge_proxy, tells_lies_from_answers)
     free(answer);
 }
 
-Test(edge_proxy, gives_up_in_time)
+EDGE_TEST(edge_proxy, gives_up_in_time)
 {
     int64_t begun = clock_ms();
     char *answer = get(edge.port, "/one/stall?ms=3000", "");
@@ -256,7 +257,7 @@ Test(edge_proxy, gives_up_in_time)
     expect_get("/one/drip?ms=150", 200, "xxxxxxxxxx");
 }
 
-Test(edge_proxy, takes_the_next_member_when_one_cannot_be_connected_to)
+EDGE_TEST(edge_proxy, takes_the_next_member_when_one_cannot_be_connected_to)
 {
     for (int i = 0; i < 10; i++) {
         char *answer = ask(edge.port, i % 2 ? "POST /half/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx"
@@ -269,7 +270,7 @@ Test(edge_proxy, takes_the_next_member_when_one_cannot_be_connected_to)
     free(health);
 }
 
-Test(edge_proxy, shares_among_members)
+EDGE_TEST(edge_proxy, shares_among_members)
 {
     for (int i = 0; i < 40; i++)
         free(get(edge.port, "/both/", ""));
@@ -279,7 +280,7 @@ Test(edge_proxy, shares_among_members)
 }
 
 /* What was sent and has no answer is sent again only where that changes nothing. */
-Test(edge_proxy, repeats_only_what_may_be_repeated)
+EDGE_TEST(edge_proxy, repeats_only_what_may_be_repeated)
 {
     char *answer = get(edge.port, "/both/close", "");
     cr_expect_eq(status_of(answer), 502);
@@ -292,7 +293,7 @@ Test(edge_proxy, repeats_only_what_may_be_repeated)
 }
 
 /* An idle connection that its member closes costs no request and repeats no POST. */
-Test(edge_proxy, survives_members_that_close_kept_connections)
+EDGE_TEST(edge_proxy, survives_members_that_close_kept_connections)
 {
     int fd = dial(edge.port);
     for (int i = 0; i < 60; i++) {
@@ -307,14 +308,14 @@ Test(edge_proxy, survives_members_that_close_kept_connections)
     close(fd);
 }
 
-Test(edge_proxy, asks_again_when_a_kept_connection_dies_under_a_get)
+EDGE_TEST(edge_proxy, asks_again_when_a_kept_connection_dies_under_a_get)
 {
     for (int i = 0; i < 10; i++)
         expect_get("/one/close-second", 200, "one");
 }
 
 /* A slow reader of a large answer holds kilobytes, not the answer. */
-Test(edge_proxy, holds_back_a_member_for_a_slow_reader)
+EDGE_TEST(edge_proxy, holds_back_a_member_for_a_slow_reader)
 {
     int fd = dial(edge.port), room = 4096;
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
@@ -329,7 +330,7 @@ Test(edge_proxy, holds_back_a_member_for_a_slow_reader)
     close(fd);
 }
 
-Test(edge_proxy, carries_a_large_answer_whole)
+EDGE_TEST(edge_proxy, carries_a_large_answer_whole)
 {
     int fd = dial(edge.port);
     say(fd, "GET /one/big?n=50000000 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
@@ -340,7 +341,7 @@ Test(edge_proxy, carries_a_large_answer_whole)
     close(fd);
 }
 
-Test(edge_proxy, streams_events_and_ends_with_the_client)
+EDGE_TEST(edge_proxy, streams_events_and_ends_with_the_client)
 {
     int fd = dial(edge.port);
     say(fd, "GET /one/events HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -361,7 +362,7 @@ Test(edge_proxy, streams_events_and_ends_with_the_client)
     free(status);
 }
 
-Test(edge_proxy, a_client_that_goes_away_leaves_nothing)
+EDGE_TEST(edge_proxy, a_client_that_goes_away_leaves_nothing)
 {
     for (int i = 0; i < 20; i++) {
         int fd = dial(edge.port);
@@ -378,7 +379,7 @@ Test(edge_proxy, a_client_that_goes_away_leaves_nothing)
 }
 
 /* One that has only said all it wants to say is still answered. */
-Test(edge_proxy, answers_a_client_that_closed_its_half)
+EDGE_TEST(edge_proxy, answers_a_client_that_closed_its_half)
 {
     int fd = dial(edge.port);
     say(fd, "GET /one/stall?ms=100 HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -389,7 +390,7 @@ Test(edge_proxy, answers_a_client_that_closed_its_half)
     close(fd);
 }
 
-Test(edge_proxy, finishes_what_is_under_way_when_stopped)
+EDGE_TEST(edge_proxy, finishes_what_is_under_way_when_stopped)
 {
     int fd = dial(edge.port), idle = dial(edge.port);
     say(fd, "GET /one/stall?ms=600 HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -404,7 +405,7 @@ Test(edge_proxy, finishes_what_is_under_way_when_stopped)
     close(idle);
 }
 
-Test(edge_proxy, answers_in_its_envelope)
+EDGE_TEST(edge_proxy, answers_in_its_envelope)
 {
     char *answer = get(edge.port, "/unknown", "X-Request-Id: r1\r\n");
     cr_expect_eq(status_of(answer), 404);
