@@ -100,8 +100,6 @@ static bool is_stale(const struct local_authority *local, const struct caller *c
 
 static struct caller *recall(struct ctx *ctx, struct local_authority *local, const char *key)
 {
-    if (!feed_whole(local->options.feed))
-        return NULL;
     struct caller *found = NULL;
     pthread_mutex_lock(&local->lock);
     const struct known *known = lru_get(local->known, key);
@@ -142,12 +140,18 @@ static void *ended(struct ctx *ctx)
     return ctx_forgive(ctx, ERROR_NOT_FOUND) ? ctx_fail(ctx, ERROR_UNAUTHORIZED, "the session has ended") : NULL;
 }
 
-static struct caller *caller_of(struct ctx *ctx, const struct local_authority *local, const struct jwt_claims *claims)
+/* What a verified token names. */
+struct named {
+    const char *session_id, *user_id;
+    int64_t expires_at;
+};
+
+static struct caller *ask_store(struct ctx *ctx, const struct local_authority *local, const struct named *named)
 {
-    struct session *session = session_get(ctx, local->options.sessions, claims->session);
+    struct session *session = session_get(ctx, local->options.sessions, named->session_id);
     if (!session)
         return ended(ctx);
-    struct user *user = user_get(ctx, local->options.users, claims->subject);
+    struct user *user = user_get(ctx, local->options.users, named->user_id);
     if (!user)
         return ended(ctx);
     struct list refs;
@@ -162,8 +166,31 @@ static struct caller *caller_of(struct ctx *ctx, const struct local_authority *l
         .session_id = session->doc.id,
         .roles = role_codes(ctx, &refs),
         .user_version = user->user_version,
-        .expires_at = claims->expires * 1000,
+        .expires_at = named->expires_at,
     };
+    return caller;
+}
+
+/* The token was verified before: what it names is asked for again, and only an outage is bridged by what was found then. */
+static struct caller *check_known(struct ctx *ctx, const struct local_authority *local, struct caller *known)
+{
+    const struct named named = { known->session_id, known->user_id, known->expires_at };
+    struct caller *caller = ask_store(ctx, local, &named);
+    if (!caller && feed_whole(local->options.feed) && !is_stale(local, known) && ctx_forgive(ctx, ERROR_UNAVAILABLE))
+        return known;
+    return caller;
+}
+
+static struct caller *check_new(struct ctx *ctx, struct local_authority *local, const char *key, const char *access_token)
+{
+    uint64_t generation = feed_generation(local->options.feed);
+    struct jwt_claims claims;
+    if (!token_check(ctx, local->options.tokens, access_token, false, &claims))
+        return NULL;
+    const struct named named = { claims.session, claims.subject, claims.expires * 1000 };
+    struct caller *caller = ask_store(ctx, local, &named);
+    if (caller)
+        remember(local, key, caller, generation);
     return caller;
 }
 
@@ -171,17 +198,8 @@ static struct caller *token(struct ctx *ctx, void *self, const char *access_toke
 {
     struct local_authority *local = self;
     const char *key = sha256_hex(&ctx->arena, access_token, strlen(access_token));
-    struct caller *caller = recall(ctx, local, key);
-    if (caller)
-        return caller;
-    uint64_t generation = feed_generation(local->options.feed);
-    struct jwt_claims claims;
-    if (!token_check(ctx, local->options.tokens, access_token, false, &claims))
-        return NULL;
-    caller = caller_of(ctx, local, &claims);
-    if (caller)
-        remember(local, key, caller, generation);
-    return caller;
+    struct caller *known = recall(ctx, local, key);
+    return known ? check_known(ctx, local, known) : check_new(ctx, local, key, access_token);
 }
 
 static bool is_among(const char *code, const char *const *codes)
@@ -192,7 +210,7 @@ static bool is_among(const char *code, const char *const *codes)
     return false;
 }
 
-/* The caller was read from the store, or remembered under the feed's watch: the roles are those of now. */
+/* The caller was read from the store just now, or (in an outage) remembered under the feed's watch. */
 static bool role(struct ctx *ctx, void *self, const struct caller *caller, const char *const *any_of)
 {
     (void)self;

@@ -1,9 +1,10 @@
 #pragma once
 /*
  * The authority of auth itself: it decides by the store, by function call (a
- * worker here never waits for a message to here). What it found out about a
- * token is remembered until the token expires, and used while the revocation
- * feed has no gap; what ended in this process is known at once.
+ * worker here never waits for a message to here). A token's signature is checked
+ * once; its session and user are read every time, so that what another replica
+ * ended is refused at once. What was found then is remembered until the token
+ * expires, and bridges an outage of the store while the revocation feed is whole.
  */
 #include "apikey/apikeys.h"
 #include "http/endpoint.h"
