@@ -78,8 +78,13 @@ static char *refusal_text(struct request *req, unsigned allowed, bool is_head)
     if (allowed)
         response_header(req, res, "Allow", allow_text(&req->ctx.arena, allowed));
     struct buf out = BUF(&req->ctx.arena);
-    buf_printf(&out, "HTTP/1.1 %d %s\r\nConnection: close\r\ncontent-type: application/json\r\nContent-Length: %zu\r\n",
-               res->status, status_text(res->status), res->size);
+    char date[H2O_TIMESTR_RFC1123_LEN + 1];
+    struct tm now;
+    h2o_time2str_rfc1123(date, gmtime_r(&(time_t){ time(NULL) }, &now));
+    buf_printf(
+        &out,
+        "HTTP/1.1 %d %s\r\nDate: %s\r\nConnection: close\r\ncontent-type: application/json\r\nContent-Length: %zu\r\n",
+        res->status, status_text(res->status), date, res->size);
     buf_printf(&out, "x-request-id: %s\r\ntraceparent: %s\r\n", req->ctx.request_id, req->ctx.traceparent);
     for (const struct pair *header = res->headers; header && header->name; header++)
         buf_printf(&out, "%s: %s\r\n", header->name, header->value);
@@ -96,7 +101,8 @@ static const char *text_of(struct arena *arena, const char *text, size_t size)
 }
 
 /* Answers in h2o's place, then reads on without keeping, so that no reset overtakes the answer. */
-static void refuse(struct connection *connection, const struct head *head, enum error_code code, unsigned allowed, const char *why)
+static void refuse(struct connection *connection, const struct head *head, enum error_code code, unsigned allowed,
+                   const char *why)
 {
     struct loop *loop = connection->loop;
     struct request req = { .body_fd = -1 };
@@ -129,7 +135,8 @@ static bool body_welcome(struct connection *connection, const struct head *head)
     const struct route *route = NULL;
     bool parsed = target_parse(&ctx, head->target, head->target_size, &path, &query);
     if (parsed)
-        route = route_match(server->routes, method_of(head->method, head->method_size), path, &ctx.arena, &params, &allowed);
+        route = route_match(server->routes, method_of(head->method, head->method_size), path, &ctx.arena, &params,
+                            &allowed);
     ctx_finish(&ctx);
     connection->body_max = route ? server->rows[route - server->routes].body_max : BODY_DEFAULT;
     if (head->length <= (int64_t)connection->body_max)
@@ -267,7 +274,8 @@ static void sweep_request(struct connection *connection, int64_t now)
     size_t size = connection->sock->input->size;
     int64_t waited = now - connection->since_ms;
     if (size == 0) {
-        bool draining = connection->loop->stage != STAGE_RUNNING && now - connection->loop->draining_since_ms > DRAIN_IDLE_MS;
+        bool draining = connection->loop->stage != STAGE_RUNNING &&
+                        now - connection->loop->draining_since_ms > DRAIN_IDLE_MS;
         if (waited > (draining ? DRAIN_IDLE_MS : options->stall_ms))
             end(connection);
     } else if (connection->seen == 0) {

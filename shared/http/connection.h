@@ -18,11 +18,11 @@ struct connection {
     bool head_known;            /* of the request that is being read */
     size_t head_size, body_max;
     struct http_job *job; /* the request that is being answered */
-    bool lingering; /* refused: reads and forgets until the peer has closed */
-    int64_t since_ms; /* begin of the head, last byte of the body, last answer, last progress of a write */
-    size_t seen;      /* bytes of input at that time */
-    size_t written;   /* bytes given to the socket, and of them ... */
-    int unsent;       /* ... those it had not sent, at that time */
+    bool lingering;       /* refused: reads and forgets until the peer has closed */
+    int64_t since_ms;     /* begin of the head, last byte of the body, last answer, last progress of a write */
+    size_t seen;          /* bytes of input at that time */
+    size_t written;       /* bytes given to the socket, and of them ... */
+    int unsent;           /* ... those it had not sent, at that time */
     char *refusal;
     bool peer_known, trusted;
     struct address address;

@@ -48,20 +48,21 @@ struct route;
 struct request {
     struct ctx ctx;
     enum method method;
-    const char *path;   /* percent-decoded, without the query; or the NATS subject */
-    const char *prefix; /* X-Forwarded-Prefix from the edge, "" otherwise: put before addresses in answers */
-    const char *host;   /* as the client wrote it */
-    const char *scheme; /* "http", "https": as the client used it */
-    const struct pair *params; /* of the path, ends with {0} */
-    const struct pair *query;  /* decoded, ends with {0}; at most 64 */
+    const char *path;           /* percent-decoded, without the query; or the NATS subject */
+    const char *prefix;         /* X-Forwarded-Prefix from the edge, "" otherwise: put before addresses in answers */
+    const char *host;           /* as the client wrote it */
+    const char *scheme;         /* "http", "https": as the client used it */
+    const struct pair *params;  /* of the path, ends with {0} */
+    const struct pair *query;   /* decoded, ends with {0}; at most 64 */
     const struct pair *headers; /* names in lower case, ends with {0} */
     const char *body;
     size_t body_size;
-    int body_fd;      /* route.body_to_file: an unlinked file in the spool directory (link it by /proc/self/fd), else -1 */
-    const char *peer; /* the client's address, after trusted proxies */
-    struct caller *caller;  /* route.access SIGNED_IN or more */
-    struct api_key *key;    /* where one was given and checked here; NULL when the edge did it */
-    const void *service;    /* what the routes were mounted with */
+    int body_fd; /* route.body_to_file: an unlinked file in the spool directory (link it by /proc/self/fd), else -1.
+                    Closed with the request unless the handler sets -1 */
+    const char *peer;      /* the client's address, after trusted proxies */
+    struct caller *caller; /* route.access SIGNED_IN or more */
+    struct api_key *key;   /* where one was given and checked here; NULL when the edge did it */
+    const void *service;   /* what the routes were mounted with */
     const struct route *route;
 };
 
@@ -77,12 +78,14 @@ bool request_page(struct request *req, size_t *limit, const char **cursor);
 /*
  * A body that the loop reads by itself, with back-pressure, after the handler
  * has returned: no worker is held by it. Range, If-Range, If-None-Match, 304,
- * 206 and 416 are the server's work when `etag` is given.
+ * 206 and 416 are the server's work when `etag` is given. A pipe or a socket
+ * (size -1) is sent as it comes, until its end; when the client goes the
+ * server closes it, and its writer gets EPIPE.
  */
 struct source {
-    int fd; /* -1 = none; the server closes it */
-    int64_t size;
-    const char *etag; /* with its quotes; NULL = no ranges */
+    int fd;           /* -1 = none; the server closes it */
+    int64_t size;     /* of a file; -1 = a pipe */
+    const char *etag; /* of a file, with its quotes; NULL = no ranges */
 };
 
 struct response {
@@ -99,7 +102,8 @@ typedef struct response *handler_fn(struct request *req);
 
 /* {"code":"10000","status":200,"message":...,"data":...}; `fields` NULL = no data (null). In req->ctx.arena. */
 struct response *respond(struct request *req, const char *message, const struct field *fields, const void *data);
-struct response *respond_created(struct request *req, const char *message, const struct field *fields, const void *data);
+struct response *respond_created(struct request *req, const char *message, const struct field *fields,
+                                 const void *data);
 /* data: {"items":[...],"next":...}; items are structs of `size` bytes. */
 struct response *respond_page(struct request *req, const char *message, const struct field *fields, const void *items,
                               size_t size, size_t count, const char *next);

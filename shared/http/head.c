@@ -85,7 +85,8 @@ static bool named(const char *line, size_t size, const char *name)
 }
 
 /* The headers that say where the request ends and whom it is for. */
-static enum head_state note_header(struct head *head, const char *name, size_t name_size, const char *value, size_t size)
+static enum head_state note_header(struct head *head, const char *name, size_t name_size, const char *value,
+                                   size_t size)
 {
     if (named(name, name_size, "host")) {
         if (++head->hosts > 1)
@@ -134,7 +135,9 @@ static enum head_state check_framing(struct head *head)
 enum head_state head_scan(const char *bytes, size_t size, struct head *head)
 {
     *head = (struct head){ .length = -1 };
-    size_t at = size >= 2 && bytes[0] == '\r' && bytes[1] == '\n' ? 2 : 0; /* RFC 9112, 2.2: one empty line before is forgiven */
+    size_t at = size >= 2 && bytes[0] == '\r' && bytes[1] == '\n'
+                    ? 2
+                    : 0; /* RFC 9112, 2.2: one empty line before is forgiven */
     size_t lines = 0;
     for (;;) {
         size_t room = (size < HEAD_SIZE_MAX ? size : HEAD_SIZE_MAX) - (at < HEAD_SIZE_MAX ? at : HEAD_SIZE_MAX);

@@ -19,7 +19,7 @@ struct head {
     int64_t length; /* Content-Length, -1 = none */
     bool chunked;
     bool http10;
-    size_t hosts, lengths, encodings; /* how many of these headers */
+    size_t hosts, lengths, encodings;     /* how many of these headers */
     const char *request_id, *traceparent; /* as given, NULL = none */
     size_t request_id_size, traceparent_size;
     const char *reason; /* HEAD_BAD: why */

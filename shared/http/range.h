@@ -8,7 +8,8 @@ struct range {
     int64_t from, size;
 };
 
-/* "bytes=0-99", "bytes=100-", "bytes=-100". Several ranges, other units and what is malformed are RANGE_NONE: all of it. */
+/* "bytes=0-99", "bytes=100-", "bytes=-100". Several ranges, other units and what is malformed are RANGE_NONE: all of
+ * it. */
 enum range_kind range_parse(const char *header, int64_t size, struct range *out);
 /* Whether If-None-Match names the tag (weakly compared). */
 bool none_match(const char *header, const char *etag);

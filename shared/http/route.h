@@ -13,17 +13,20 @@ struct route {
     const char *path;   /* "/tracks/id/{id}": a parameter is one whole segment */
     handler_fn *handler;
     enum access access;
-    const char *role;    /* SIGNED_IN: whoever has it, or is ADMIN (decided by the authority) */
-    size_t body_max;     /* bytes; 0 = 64 KiB */
-    bool body_to_file;   /* the body arrives as req->body_fd */
-    bool on_loop;        /* never blocks: answered on the loop thread */
-    bool heavy;          /* costs tens of ms of CPU (a password): runs on server_options.heavy, so that a flood of it starves nothing else */
-    const char *cache;   /* the answer is public and may be kept in the process for up to 5 s under this name; answers_drop() drops it */
-    int64_t deadline_ms; /* 0 = the server's */
-    const char *summary; /* for docs/api.md */
+    const char *role;  /* SIGNED_IN: whoever has it, or is ADMIN (decided by the authority) */
+    size_t body_max;   /* bytes; 0 = 64 KiB */
+    bool body_to_file; /* the body arrives as req->body_fd */
+    bool on_loop;      /* never blocks: answered on the loop thread */
+    bool heavy; /* costs tens of ms of CPU (a password): runs on server_options.heavy, so that a flood of it starves
+                   nothing else */
+    const char *cache;            /* the answer is public and may be kept in the process for up to 5 s under this name;
+                                     answers_drop() drops it */
+    int64_t deadline_ms;          /* 0 = the server's */
+    const char *summary;          /* for docs/api.md */
     const struct field *in, *out; /* body and data: for docs/api.md and the contract */
 };
 
-/* The row for a method and decoded path; params go to `arena`. NULL: none; then *allowed tells the methods that the path knows (0 = no such path), bit 1 << method. */
+/* The row for a method and decoded path; params go to `arena`. NULL: none; then *allowed tells the methods that the
+ * path knows (0 = no such path), bit 1 << method. */
 const struct route *route_match(const struct route *routes, enum method method, const char *path, struct arena *arena,
                                 const struct pair **params, unsigned *allowed);

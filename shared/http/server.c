@@ -12,7 +12,8 @@ static void set_up_library(const char *spool_dir)
 {
     h2o_buffer_mmap_settings_t *settings = &h2o_socket_buffer_mmap_settings;
     settings->threshold = SPOOLED_FROM;
-    snprintf(settings->fn_template, sizeof settings->fn_template, "%s/tonearm-http.XXXXXX", spool_dir ? spool_dir : "/tmp");
+    snprintf(settings->fn_template, sizeof settings->fn_template, "%s/tonearm-http.XXXXXX",
+             spool_dir ? spool_dir : "/tmp");
 }
 
 static void configure(struct server *server)
@@ -55,7 +56,7 @@ static bool prepare(struct ctx *ctx, struct server *server)
     server->trusted = networks_parse(ctx, server->options.trusted_proxies);
     if (!server->trusted || !routes_gather(ctx, server) || !listeners_open(ctx, server))
         return false;
-    server->readiness = readiness_create(server);
+    server->readiness = readiness_create();
     counts_start(server);
     configure(server);
     return true;

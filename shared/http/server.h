@@ -27,20 +27,21 @@ struct dependency {
 };
 
 struct server_options {
-    const char *process;  /* "auth": in metrics and logs */
-    const char *listen;   /* ADDR:PORT, several by comma; port 0 = any free one */
-    size_t loops;         /* 0 = one for each core, at most 4 */
-    int64_t deadline_ms;  /* of a request: 5,000 */
-    size_t connections;   /* at once, of all loops; more wait in the kernel's queue. 0 = 10,000 */
-    int64_t head_ms;      /* for the head of a request; 0 = 10,000 */
-    int64_t stall_ms;     /* without a byte: idle, in a body, in an answer that nobody takes; 0 = 30,000 */
-    size_t body_max;      /* the largest of all routes; bodies over 1 MiB are spooled to files */
-    const char *spool_dir; /* for body_to_file; NULL where no route has it */
-    const struct secret *edge_secret; /* proves the edge (header x-tonearm-edge); then its X-Forwarded-*, X-Consumer-* and key check are believed */
+    const char *process;              /* "auth": in metrics and logs */
+    const char *listen;               /* ADDR:PORT, several by comma; port 0 = any free one */
+    size_t loops;                     /* 0 = one for each core, at most 4 */
+    int64_t deadline_ms;              /* of a request: 5,000 */
+    size_t connections;               /* at once, of all loops; more wait in the kernel's queue. 0 = 10,000 */
+    int64_t head_ms;                  /* for the head of a request; 0 = 10,000 */
+    int64_t stall_ms;                 /* without a byte: idle, in a body, in an answer that nobody takes; 0 = 30,000 */
+    size_t body_max;                  /* the largest of all routes; bodies over 1 MiB are spooled to files */
+    const char *spool_dir;            /* for body_to_file; NULL where no route has it */
+    const struct secret *edge_secret; /* proves the edge (header x-tonearm-edge); then its X-Forwarded-*, X-Consumer-*
+                                         and key check are believed */
     const char *trusted_proxies;      /* CIDRs by comma: X-Forwarded-For is believed from them (TRUSTED_PROXIES) */
     const struct mount *mounts;       /* ends with {0} */
     const struct dependency *dependencies; /* ends with {0} */
-    const struct authority *authority; /* NULL: no route asks for key or token */
+    const struct authority *authority;     /* NULL: no route asks for key or token */
     struct workers *workers;
     struct workers *heavy; /* for routes that say .heavy (their LANE_HTTP); NULL: workers takes them too */
     struct metrics *metrics;

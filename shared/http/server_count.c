@@ -29,8 +29,10 @@ static const char *route_label(const struct server *server, const struct row *ro
 void counts_start(struct server *server)
 {
     struct metrics *metrics = server->options.metrics;
-    server->requests = metric_counter(metrics, "tonearm_http_requests_total", "Requests answered", "method,route,status");
-    server->seconds = metric_histogram(metrics, "tonearm_http_request_seconds", "From the head of a request to its answer", "route");
+    server->requests = metric_counter(metrics, "tonearm_http_requests_total", "Requests answered",
+                                      "method,route,status");
+    server->seconds = metric_histogram(metrics, "tonearm_http_request_seconds",
+                                       "From the head of a request to its answer", "route");
     metric_watch(metrics, "tonearm_http_connections", "Open connections", read_connections, server);
     metric_watch(metrics, "tonearm_http_queue", "Requests that wait for a worker", read_queue, server);
     for (size_t i = 0; i <= server->route_count; i++) {

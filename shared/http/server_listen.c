@@ -26,7 +26,8 @@ static bool resolve(struct ctx *ctx, const char *text, struct bound *out)
         host[size - 1] = 0;
         host++;
     }
-    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_PASSIVE | AI_NUMERICSERV }, *found = NULL;
+    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_PASSIVE | AI_NUMERICSERV },
+                    *found = NULL;
     if (getaddrinfo(*host ? host : NULL, colon + 1, &hints, &found) != 0 || !found)
         return ctx_fail(ctx, ERROR_INVALID, "'%s' is not ADDR:PORT", text);
     memcpy(&out->sa, found->ai_addr, found->ai_addrlen);

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,8 +15,6 @@ __attribute__((weak)) const char *__lsan_default_suppressions(void)
     return "leak:h2o_mem_alloc_recycle\n";
 }
 
-static void listen_start(struct loop *loop);
-
 /* At the limit the kernel's queue holds who comes; reading goes on when one has left. */
 static void listen_pause(struct loop *loop)
 {
@@ -27,8 +26,11 @@ static void listen_pause(struct loop *loop)
 static bool accept_one(struct loop *loop, h2o_socket_t *listener)
 {
     h2o_socket_t *sock = h2o_evloop_socket_accept(listener);
-    if (!sock)
+    if (!sock) {
+        if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR && loop->listening)
+            listen_pause(loop); /* out of descriptors or memory: better a second's rest than a loop that spins */
         return false;
+    }
     h2o_accept(&loop->accept, sock);
     connection_begin(loop, sock);
     return true;
@@ -95,7 +97,8 @@ static void on_sweep(h2o_timeout_entry_t *entry)
     if (loop->stage == STAGE_RUNNING && !loop->listening && loop->connection_count < loop->server->connections_max)
         listen_start(loop);
     h2o_context_t *context = &loop->context;
-    h2o_timeout_link(loop->evloop, loop->stage == STAGE_RUNNING ? &context->one_sec_timeout : &context->hundred_ms_timeout, entry);
+    h2o_timeout_link(loop->evloop,
+                     loop->stage == STAGE_RUNNING ? &context->one_sec_timeout : &context->hundred_ms_timeout, entry);
 }
 
 /* Who has connected already is served: closing the listener would reset them. */

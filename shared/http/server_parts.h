@@ -60,11 +60,11 @@ struct loop {
     h2o_evloop_t *evloop;
     h2o_accept_ctx_t accept;
     h2o_socket_t **listeners;
-    bool listening; /* the listeners are read */
+    bool listening;                      /* the listeners are read */
     h2o_multithread_receiver_t receiver; /* answers of workers */
     h2o_linklist_t connections;
     size_t connection_count;
-    size_t jobs; /* with workers */
+    size_t jobs;                /* with workers */
     struct connection *current; /* whose bytes are being read; NULL once it is gone */
     h2o_timeout_entry_t sweep;
     struct answers *answers;
@@ -124,7 +124,8 @@ const char *status_text(int status);
 enum { STATUSES_MAX = 40 };
 size_t status_index(int status); /* below STATUSES_MAX; all that are unknown share one */
 
-/* server_source.c: an answer with a source: conditions and range make it what is sent; then its body, as the client takes it. */
+/* server_source.c: an answer with a source: conditions and range make it what is sent; then its body, as the client
+ * takes it. */
 void source_begin(struct http_job *job);
 void source_send(struct http_job *job);
 void source_finish(struct http_job *job);
@@ -146,7 +147,7 @@ bool access_check(struct http_job *job);
 
 /* server_status.c: /health, /ready, /metrics */
 extern const struct route status_routes[];
-struct readiness *readiness_create(struct server *server);
+struct readiness *readiness_create(void);
 void readiness_destroy(struct readiness *readiness);
 
 /* server_count.c */

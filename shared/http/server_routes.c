@@ -65,7 +65,8 @@ static bool check_route(struct ctx *ctx, const struct server *server, const stru
 static bool add_route(struct ctx *ctx, struct server *server, const struct route *route, const void *service)
 {
     struct row *row = &server->rows[server->route_count];
-    *row = (struct row){ .service = service, .cache = -1, .body_max = route->body_max ? route->body_max : BODY_DEFAULT };
+    *row =
+        (struct row){ .service = service, .cache = -1, .body_max = route->body_max ? route->body_max : BODY_DEFAULT };
     if (!check_route(ctx, server, route))
         return false;
     if (route->cache) {

@@ -6,22 +6,25 @@
 
 enum { READY_KEPT_MS = 1000, CHECKS_MS = 1000 };
 
-/* What the last checks said; one worker at a time checks, the others take what is there. */
+/* What the last checks said. One worker at a time checks; the others take what there is, and wait only for the first.
+ */
 struct readiness {
     pthread_mutex_t lock;
+    pthread_cond_t checked;
+    bool checking;
     int64_t until_ms;
     bool ready;
     struct arena arena; /* of the text */
     const char *text;   /* NULL: never checked */
 };
 
-struct readiness *readiness_create(struct server *server)
+struct readiness *readiness_create(void)
 {
-    (void)server;
     struct readiness *readiness = calloc(1, sizeof *readiness);
     if (!readiness)
         abort();
     pthread_mutex_init(&readiness->lock, NULL);
+    pthread_cond_init(&readiness->checked, NULL);
     return readiness;
 }
 
@@ -30,6 +33,7 @@ void readiness_destroy(struct readiness *readiness)
     if (!readiness)
         return;
     arena_free(&readiness->arena);
+    pthread_cond_destroy(&readiness->checked);
     pthread_mutex_destroy(&readiness->lock);
     free(readiness);
 }
@@ -47,36 +51,66 @@ static bool check_one(const struct dependency *dependency)
     return there;
 }
 
-static void check_all(struct readiness *readiness, const struct dependency *dependencies)
+/* Each by name, as text in `arena`. */
+static bool check_all(const struct dependency *dependencies, struct arena *arena, const char **text)
 {
-    arena_free(&readiness->arena);
-    struct buf text = BUF(&readiness->arena);
-    readiness->ready = true;
-    buf_text(&text, "\"dependencies\":{");
+    bool ready = true;
+    struct buf out = BUF(arena);
+    buf_text(&out, "\"dependencies\":{");
     for (const struct dependency *dependency = dependencies; dependency && dependency->name; dependency++) {
         bool there = check_one(dependency);
-        readiness->ready = readiness->ready && there;
-        buf_text(&text, dependency == dependencies ? "" : ",");
-        buf_json(&text, dependency->name);
-        buf_text(&text, there ? ":\"OK\"" : ":\"MISSING\"");
+        ready = ready && there;
+        buf_text(&out, dependency == dependencies ? "" : ",");
+        buf_json(&out, dependency->name);
+        buf_text(&out, there ? ":\"OK\"" : ":\"MISSING\"");
     }
-    buf_char(&text, '}');
-    readiness->text = text.data;
+    buf_char(&out, '}');
+    *text = out.data;
+    return ready;
+}
+
+/* Called with the lock, which is open while the checks run. */
+static void renew(struct readiness *readiness, const struct dependency *dependencies)
+{
+    struct arena arena = { 0 };
+    const char *text = NULL;
+    readiness->checking = true;
+    pthread_mutex_unlock(&readiness->lock);
+    bool ready = check_all(dependencies, &arena, &text);
+    pthread_mutex_lock(&readiness->lock);
+    arena_free(&readiness->arena);
+    readiness->arena = arena;
+    readiness->text = text;
+    readiness->ready = ready;
     readiness->until_ms = clock_ms() + READY_KEPT_MS;
+    readiness->checking = false;
+    pthread_cond_broadcast(&readiness->checked);
+}
+
+/* A copy of the newest text. */
+static const char *readiness_text(struct readiness *readiness, const struct dependency *dependencies,
+                                  struct arena *arena, bool *ready)
+{
+    pthread_mutex_lock(&readiness->lock);
+    if (!readiness->checking && (!readiness->text || clock_ms() >= readiness->until_ms))
+        renew(readiness, dependencies);
+    while (!readiness->text)
+        pthread_cond_wait(&readiness->checked, &readiness->lock);
+    const char *text = arena_strdup(arena, readiness->text);
+    *ready = readiness->ready;
+    pthread_mutex_unlock(&readiness->lock);
+    return text;
 }
 
 static struct response *ready(struct request *req)
 {
     const struct server *server = req->service;
-    struct readiness *readiness = server->readiness;
-    pthread_mutex_lock(&readiness->lock);
-    if (!readiness->text || clock_ms() >= readiness->until_ms)
-        check_all(readiness, server->options.dependencies);
+    bool is_ready = false;
+    const char *text = readiness_text(server->readiness, server->options.dependencies, &req->ctx.arena, &is_ready);
     bool stopping = atomic_load(&server->stage) != STAGE_RUNNING;
-    bool is_ready = readiness->ready && !stopping;
-    const char *data = arena_printf(&req->ctx.arena, "{\"status\":\"%s\",%s}",
-                                    stopping ? "STOPPING" : is_ready ? "OK" : "MISSING", readiness->text);
-    pthread_mutex_unlock(&readiness->lock);
+    is_ready = is_ready && !stopping;
+    const char *status = stopping ? "STOPPING" : is_ready ? "OK" : "MISSING";
+    const char *data = arena_printf(&req->ctx.arena, "{\"status\":\"%s\",%s}", status, text);
     struct response *res = respond_json(req, is_ready ? 200 : 503, is_ready ? "ready" : "not ready", data);
     if (!is_ready)
         response_header(req, res, "Retry-After", "1");

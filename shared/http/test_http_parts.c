@@ -150,8 +150,8 @@ Test(target, is_decoded_once)
 
 Test(target, refuses_what_is_not_well_formed)
 {
-    static const char *const bad[] = { "/%",        "/%4",      "/%zz",      "/%00",      "/%ff",       "/%c0%af", "/%ed%a0%80",
-                                       "/?a=%",     "/?a=%0g",  "/?a=%00",   "/?%00=a",   "/?a=%ff",    "/?a=\xff" };
+    static const char *const bad[] = { "/%",    "/%4",     "/%zz",    "/%00",    "/%ff",    "/%c0%af", "/%ed%a0%80",
+                                       "/?a=%", "/?a=%0g", "/?a=%00", "/?%00=a", "/?a=%ff", "/?a=\xff" };
     const char *path;
     const struct pair *query;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -175,14 +175,10 @@ Test(target, has_a_bound)
 }
 
 static const struct route routes[] = {
-    { GET, "/tracks/{id}" },
-    { GET, "/tracks/latest" },
-    { DELETE, "/tracks/{id}" },
-    { GET, "/tracks/{id}/parts/{part}" },
-    { HEAD, "/files/{id}" },
-    { GET, "/files/{id}" },
-    { POST, "/tracks" },
-    { 0 },
+    { GET, "/tracks/{id}" },    { GET, "/tracks/latest" },
+    { DELETE, "/tracks/{id}" }, { GET, "/tracks/{id}/parts/{part}" },
+    { HEAD, "/files/{id}" },    { GET, "/files/{id}" },
+    { POST, "/tracks" },        { 0 },
 };
 
 static const struct route *match(enum method method, const char *path, const struct pair **params, unsigned *allowed)
@@ -223,7 +219,9 @@ Test(route, tells_which_methods_a_path_knows)
     cr_expect_eq(allowed, 1u << GET | 1u << HEAD | 1u << DELETE);
     cr_expect_null(match(GET, "/tracks", &params, &allowed));
     cr_expect_eq(allowed, 1u << POST);
-    static const char *const unknown[] = { "/", "/track", "/tracks/", "/tracks//parts/1", "/tracks/1/", "/tracks/1/parts", "/tracks/1/parts/2/3", "" };
+    static const char *const unknown[] = {
+        "/", "/track", "/tracks/", "/tracks//parts/1", "/tracks/1/", "/tracks/1/parts", "/tracks/1/parts/2/3", ""
+    };
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
         cr_expect_null(match(GET, unknown[i], &params, &allowed), "%s", unknown[i]);
         cr_expect_eq(allowed, 0u, "%s", unknown[i]);
@@ -322,8 +320,10 @@ Test(forwarded, believes_the_networks_it_is_told)
 {
     struct networks *networks = networks_parse(&ctx, "127.0.0.0/8, 10.1.2.128/25,::1/128,2001:db8::/33 192.168.1.1");
     cr_assert_not_null(networks);
-    static const char *const in[] = { "127.0.0.1", "127.255.0.1", "10.1.2.128", "10.1.2.255", "::1", "2001:db8::1", "192.168.1.1", "::ffff:127.0.0.1" };
-    static const char *const out[] = { "128.0.0.1", "10.1.2.127", "10.1.3.128", "::2", "2001:db8:8000::1", "192.168.1.2", "::", "::127.0.0.1" };
+    static const char *const in[] = { "127.0.0.1", "127.255.0.1", "10.1.2.128",  "10.1.2.255",
+                                      "::1",       "2001:db8::1", "192.168.1.1", "::ffff:127.0.0.1" };
+    static const char *const out[] = { "128.0.0.1",        "10.1.2.127",  "10.1.3.128", "::2",
+                                       "2001:db8:8000::1", "192.168.1.2", "::",         "::127.0.0.1" };
     for (size_t i = 0; i < sizeof in / sizeof *in; i++)
         cr_expect(have(networks, in[i]), "%s", in[i]);
     for (size_t i = 0; i < sizeof out / sizeof *out; i++)
@@ -331,7 +331,8 @@ Test(forwarded, believes_the_networks_it_is_told)
     cr_expect_not(have(networks_parse(&ctx, ""), "127.0.0.1"));
     cr_expect_not(have(networks_parse(&ctx, NULL), "127.0.0.1"));
     cr_expect(have(networks_parse(&ctx, "0.0.0.0/0"), "8.8.8.8"));
-    static const char *const bad[] = { "x", "127.0.0.0/33", "127.0.0.0/", "127.0.0/8", "::1/129", "10.0.0.0/8,y", "127.0.0.0/-1" };
+    static const char *const bad[] = { "x",       "127.0.0.0/33", "127.0.0.0/",  "127.0.0/8",
+                                       "::1/129", "10.0.0.0/8,y", "127.0.0.0/-1" };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         cr_expect_null(networks_parse(&ctx, bad[i]), "taken: %s", bad[i]);
         cr_expect(ctx_forgive(&ctx, ERROR_INVALID));
@@ -362,8 +363,9 @@ Test(locale, is_what_was_asked_for_if_we_speak_it)
 Test(trace, keeps_what_is_well_formed)
 {
     cr_expect(request_id_valid("a.B_9-z"));
-    static const char *const bad[] = { "", "a b", "a\n", "a/b", "\xc3\xa9",
-                                       "12345678901234567890123456789012345678901234567890123456789012345" };
+    static const char *const bad[] = {
+        "", "a b", "a\n", "a/b", "\xc3\xa9", "12345678901234567890123456789012345678901234567890123456789012345"
+    };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         cr_expect_not(request_id_valid(bad[i]), "%s", bad[i]);
     cr_expect_not(request_id_valid(NULL));

@@ -41,7 +41,8 @@ Test(server, answers_in_the_envelope)
     cr_expect_str_eq(reply_header(&reply, "x-good"), "yes");
     free_reply(&reply);
     expect("POST /created", NULL, "{}", 201, "{\"code\":\"10000\",\"status\":201,\"message\":\"made\",\"data\":null}");
-    expect("GET /page", NULL, NULL, 200, "\"data\":{\"items\":[{\"path\":\"one\"},{\"path\":\"two\"}],\"next\":\"20 after nothing\"}}");
+    expect("GET /page", NULL, NULL, 200,
+           "\"data\":{\"items\":[{\"path\":\"one\"},{\"path\":\"two\"}],\"next\":\"20 after nothing\"}}");
     expect("GET /page?limit=100&cursor=x", NULL, NULL, 200, "\"next\":\"100 after x\"");
     expect("GET /list", NULL, NULL, 200, "\"data\":[{\"path\":\"one\"},{\"path\":\"two\"}]}");
     expect("GET /list?none=1", NULL, NULL, 200, "\"data\":[]}");
@@ -50,7 +51,8 @@ Test(server, answers_in_the_envelope)
 
 Test(server, says_what_was_wrong)
 {
-    expect("GET /fail/invalid", NULL, NULL, 400, "{\"code\":\"10001\",\"status\":400,\"message\":\"failed on purpose\",\"requestId\":\"");
+    expect("GET /fail/invalid", NULL, NULL, 400,
+           "{\"code\":\"10001\",\"status\":400,\"message\":\"failed on purpose\",\"requestId\":\"");
     expect("GET /fail/internal", NULL, NULL, 500, "\"status\":500");
     expect("GET /fail/none", NULL, NULL, 500, "\"message\":\"something went wrong\"");
     expect("GET /violations", NULL, NULL, 400,
@@ -101,7 +103,8 @@ static void expect_ids(const char *bytes, const char *id, const char *trace)
     cr_expect(parent && strlen(parent) == 55, "%s", bytes);
     if (trace && parent)
         cr_expect_str_eq(parent, trace);
-    cr_expect(reply.status == 200 || strstr(reply.body, "{\"code\":\"10001\",\"status\":"), "%s: %s", bytes, reply.body);
+    cr_expect(reply.status == 200 || strstr(reply.body, "{\"code\":\"10001\",\"status\":"), "%s: %s", bytes,
+              reply.body);
     free_reply(&reply);
     close(fd);
 }
@@ -110,16 +113,20 @@ static void expect_ids(const char *bytes, const char *id, const char *trace)
 
 Test(server, gives_every_answer_an_id_and_a_trace)
 {
-    expect_ids("GET /public/a HTTP/1.1\r\nHost: x\r\nX-Request-Id: mine.1_2-3\r\ntraceparent: " TRACE "\r\n\r\n", "mine.1_2-3", TRACE);
+    expect_ids("GET /public/a HTTP/1.1\r\nHost: x\r\nX-Request-Id: mine.1_2-3\r\ntraceparent: " TRACE "\r\n\r\n",
+               "mine.1_2-3", TRACE);
     expect_ids("GET /public/loop HTTP/1.1\r\nHost: x\r\nX-Request-Id: mine\r\n\r\n", "mine", NULL);
     expect_ids("GET /public/a HTTP/1.1\r\nHost: x\r\nX-Request-Id: not mine\r\ntraceparent: 00-zz\r\n\r\n", NULL, NULL);
     expect_ids("GET /nothing HTTP/1.1\r\nHost: x\r\nX-Request-Id: mine\r\n\r\n", "mine", NULL);
     expect_ids("DELETE /public/a HTTP/1.1\r\nHost: x\r\nX-Request-Id: mine\r\n\r\n", "mine", NULL);
     expect_ids("GET /%zz HTTP/1.1\r\nHost: x\r\nX-Request-Id: mine\r\n\r\n", "mine", NULL);
     expect_ids("GET /public/a HTTP/1.1\r\nX-Request-Id: mine\r\n\r\n", "mine", NULL);
-    expect_ids("POST /public/a HTTP/1.1\r\nHost: x\r\nX-Request-Id: mine\r\nContent-Length: 99999999999\r\n\r\n", "mine", NULL);
-    expect_ids("POST /public/a HTTP/1.1\r\nHost: x\r\nX-Request-Id: mine\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "mine", NULL);
-    expect_ids("POST /public/a HTTP/1.1\r\nHost: x\r\nX-Request-Id: mine\r\nExpect: tea\r\nContent-Length: 1\r\n\r\n", "mine", NULL);
+    expect_ids("POST /public/a HTTP/1.1\r\nHost: x\r\nX-Request-Id: mine\r\nContent-Length: 99999999999\r\n\r\n",
+               "mine", NULL);
+    expect_ids("POST /public/a HTTP/1.1\r\nHost: x\r\nX-Request-Id: mine\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+               "mine", NULL);
+    expect_ids("POST /public/a HTTP/1.1\r\nHost: x\r\nX-Request-Id: mine\r\nExpect: tea\r\nContent-Length: 1\r\n\r\n",
+               "mine", NULL);
     expect_ids("nonsense\r\n\r\n", NULL, NULL);
     expect_ids("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", NULL, NULL);
 }
@@ -127,7 +134,8 @@ Test(server, gives_every_answer_an_id_and_a_trace)
 Test(server, answers_head_without_a_body)
 {
     int fd = dial(service.server);
-    static const char *const paths[] = { "/public/a", "/public/loop", "/nothing", "/public/kept", "/public/kept", "/file", "/list" };
+    static const char *const paths[] = { "/public/a",    "/public/loop", "/nothing", "/public/kept",
+                                         "/public/kept", "/file",        "/list" };
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         put(fd, "HEAD %s HTTP/1.1\r\nHost: x\r\n\r\n", paths[i]);
         struct reply reply = take(fd, true);
@@ -152,8 +160,8 @@ Test(server, keeps_connections_and_takes_pipelined_requests_in_order)
     struct arena arena = { 0 };
     struct buf text = BUF(&arena);
     for (int i = 0; i < COUNT; i++)
-        buf_printf(&text, "%s /public/%s?q=%d HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab", i % 3 ? "POST" : "GET",
-                   i % 3 == 0 && i % 2 ? "loop" : "other", i);
+        buf_printf(&text, "%s /public/%s?q=%d HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab",
+                   i % 3 ? "POST" : "GET", i % 3 == 0 && i % 2 ? "loop" : "other", i);
     put_bytes(fd, text.data, text.size);
     for (int i = 0; i < COUNT; i++) {
         struct reply reply = take(fd, false);
@@ -217,7 +225,8 @@ Test(server, believes_the_edge_alone)
     cr_expect(strstr(reply.body, "\"consumer\":\"c1\""));
     cr_expect_not(strstr(reply.body, "\"proof\""));
     free_reply(&reply);
-    static const char *const proofs[] = { "", "X-Tonearm-Edge: wrong\r\n", "X-Tonearm-Edge:\r\n", "X-Tonearm-Edge: the secret of the edg\r\n" };
+    static const char *const proofs[] = { "", "X-Tonearm-Edge: wrong\r\n", "X-Tonearm-Edge:\r\n",
+                                          "X-Tonearm-Edge: the secret of the edg\r\n" };
     for (size_t i = 0; i < sizeof proofs / sizeof *proofs; i++) {
         reply = ask(service.server, "GET /public/a", arena_printf(&arena, "%s%s", proofs[i], said), NULL);
         cr_expect(strstr(reply.body, "\"prefix\":\"\"") || !strstr(reply.body, "\"prefix\""), "%s", reply.body);
@@ -380,8 +389,10 @@ Test(server_alone, does_not_begin_what_nobody_waits_for_any_more, .init = servic
 
 Test(server, tells_how_it_is)
 {
-    expect("GET /health", NULL, NULL, 200, "{\"code\":\"10000\",\"status\":200,\"message\":\"alive\",\"data\":{\"status\":\"OK\"}}");
-    expect("GET /ready", NULL, NULL, 200, "\"data\":{\"status\":\"OK\",\"dependencies\":{\"store\":\"OK\",\"nats\":\"OK\"}}");
+    expect("GET /health", NULL, NULL, 200,
+           "{\"code\":\"10000\",\"status\":200,\"message\":\"alive\",\"data\":{\"status\":\"OK\"}}");
+    expect("GET /ready", NULL, NULL, 200,
+           "\"data\":{\"status\":\"OK\",\"dependencies\":{\"store\":\"OK\",\"nats\":\"OK\"}}");
     atomic_store(&service.dependency_away, true);
     poll(NULL, 0, 1100);
     struct reply reply = ask(service.server, "GET /ready", NULL, NULL);
@@ -391,7 +402,8 @@ Test(server, tells_how_it_is)
     free_reply(&reply);
     expect("GET /health", NULL, NULL, 200, "\"status\":\"OK\"");
     expect("GET /nothing", NULL, NULL, 404, "");
-    expect("GET /metrics", NULL, NULL, 200, "tonearm_http_requests_total{method=\"GET\",route=\"none\",status=\"404\"} 1");
+    expect("GET /metrics", NULL, NULL, 200,
+           "tonearm_http_requests_total{method=\"GET\",route=\"none\",status=\"404\"} 1");
     expect("GET /metrics", NULL, NULL, 200, "tonearm_http_request_seconds_count{route=\"/health\"} 2");
     expect("GET /metrics", NULL, NULL, 200, "tonearm_http_connections");
     expect("GET /metrics", NULL, NULL, 200, "tonearm_http_queue 0");

@@ -43,17 +43,19 @@ Test(body, has_a_limit_for_each_route)
         size_t size;
         int status;
     } cases[] = {
-        { "POST /public/a", 64 << 10, 200 },      { "POST /public/a", (64 << 10) + 1, 413 }, { "PUT /large", 1 << 20, 200 },
-        { "PUT /large", (1 << 20) + 1, 413 },     { "PUT /spooled", 64 << 20, 200 },         { "PUT /spooled", (64 << 20) + 1, 413 },
-        { "POST /nothing", 1 << 20, 404 },        { "PUT /public/a", 1 << 20, 405 },         { "POST /public/a", 200 << 20, 413 },
-        { "GET /public/a", (64 << 10) + 1, 413 },
+        { "POST /public/a", 64 << 10, 200 },  { "POST /public/a", (64 << 10) + 1, 413 },
+        { "PUT /large", 1 << 20, 200 },       { "PUT /large", (1 << 20) + 1, 413 },
+        { "PUT /spooled", 64 << 20, 200 },    { "PUT /spooled", (64 << 20) + 1, 413 },
+        { "POST /nothing", 1 << 20, 404 },    { "PUT /public/a", 1 << 20, 405 },
+        { "POST /public/a", 200 << 20, 413 }, { "GET /public/a", (64 << 10) + 1, 413 },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int fd = dial(service.server);
         put(fd, "%s HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n", cases[i].request, cases[i].size);
         put_zeros(fd, cases[i].size);
         struct reply reply = take(fd, false);
-        cr_expect_eq(reply.status, cases[i].status, "%s with %zu bytes: %d", cases[i].request, cases[i].size, reply.status);
+        cr_expect_eq(reply.status, cases[i].status, "%s with %zu bytes: %d", cases[i].request, cases[i].size,
+                     reply.status);
         cr_expect(reply.status == 200 || strstr(reply.body, "{\"code\":\"10001\""));
         if (reply.status == 405)
             cr_expect_str_eq(reply_header(&reply, "allow"), "GET, HEAD, POST");
@@ -95,12 +97,9 @@ Test(body, in_chunks_has_the_same_limits)
         size_t count, size;
         int status;
     } cases[] = {
-        { "POST /public/a", 64, 1024, 200 },
-        { "POST /public/a", 65, 1024, 413 },
-        { "POST /public/a", 65536, 1, 200 },
-        { "POST /public/a", 3000, 1024, 413 },
-        { "PUT /spooled", 64, 1 << 20, 200 },
-        { "PUT /spooled", 70, 1 << 20, 413 },
+        { "POST /public/a", 64, 1024, 200 },  { "POST /public/a", 65, 1024, 413 },
+        { "POST /public/a", 65536, 1, 200 },  { "POST /public/a", 3000, 1024, 413 },
+        { "PUT /spooled", 64, 1 << 20, 200 }, { "PUT /spooled", 70, 1 << 20, 413 },
         { "POST /nothing", 10, 10, 404 },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -108,8 +107,8 @@ Test(body, in_chunks_has_the_same_limits)
         put(fd, "%s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", cases[i].request);
         put_chunks(fd, cases[i].count, cases[i].size);
         struct reply reply = take(fd, false);
-        cr_expect_eq(reply.status, cases[i].status, "%s, %zu times %zu: %d", cases[i].request, cases[i].count, cases[i].size,
-                     reply.status);
+        cr_expect_eq(reply.status, cases[i].status, "%s, %zu times %zu: %d", cases[i].request, cases[i].count,
+                     cases[i].size, reply.status);
         cr_expect(reply.status == 200 || strstr(reply.body, "{\"code\":\"10001\""));
         free_reply(&reply);
         close(fd);
@@ -135,7 +134,8 @@ Test(body, comes_as_a_file)
         put(fd, "PUT /spooled HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n", sizes[i]);
         put_bytes(fd, data, sizes[i]);
         char expected[128];
-        snprintf(expected, sizeof expected, "{\"size\":%zu,\"told\":%zu,\"sum\":\"%llx\",\"links\":0}", sizes[i], sizes[i], sum_of(sizes[i]));
+        snprintf(expected, sizeof expected, "{\"size\":%zu,\"told\":%zu,\"sum\":\"%llx\",\"links\":0}", sizes[i],
+                 sizes[i], sum_of(sizes[i]));
         expect_reply(fd, 200, expected);
         free(data);
         close(fd);
@@ -225,7 +225,8 @@ Test(body, of_a_source_leaves_the_connection_as_it_was)
 {
     int fd = dial(service.server);
     for (int i = 0; i < 3; i++) {
-        put(fd, "GET /file HTTP/1.1\r\nHost: x\r\n\r\nHEAD /file HTTP/1.1\r\nHost: x\r\n\r\nGET /public/a HTTP/1.1\r\nHost: x\r\n\r\n");
+        put(fd, "GET /file HTTP/1.1\r\nHost: x\r\n\r\nHEAD /file HTTP/1.1\r\nHost: x\r\n\r\nGET /public/a "
+                "HTTP/1.1\r\nHost: x\r\n\r\n");
         struct reply reply = take(fd, false);
         cr_expect_eq(reply.size, 1000000u);
         free_reply(&reply);
@@ -323,7 +324,8 @@ Test(body_alone, and_head_have_their_time)
     service.options.head_ms = 1000;
     service.options.stall_ms = 2000;
     service_start();
-    int head = dial(service.server), idle = dial(service.server), upload = dial(service.server), trickle = dial(service.server);
+    int head = dial(service.server), idle = dial(service.server), upload = dial(service.server),
+        trickle = dial(service.server);
     put(head, "GET /public/a HTTP/1.1\r\nHost: x\r\n");
     put(upload, "POST /public/a HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc");
     put(trickle, "POST /public/a HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n");

@@ -122,7 +122,8 @@ Test(stop, answers_a_request_that_is_on_its_way)
 Test(stop, has_a_limit)
 {
     service_start();
-    int stuck = dial(service.server), reader = dial(service.server), piped = dial(service.server), idle = dial(service.server);
+    int stuck = dial(service.server), reader = dial(service.server), piped = dial(service.server),
+        idle = dial(service.server);
     int small = 4096;
     setsockopt(reader, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     put(stuck, "GET /gate HTTP/1.1\r\nHost: x\r\n\r\n");

@@ -13,19 +13,28 @@
 struct service service;
 
 struct echo {
-    const char *method, *path, *prefix, *host, *scheme, *peer, *body, *locale, *query, *consumer, *forwarded, *proof, *param;
+    const char *method, *path, *prefix, *host, *scheme, *peer, *body, *locale, *query, *consumer, *forwarded, *proof,
+        *param;
     const char *caller, *key;
 };
 
 static const struct field echo_fields[] = {
-    FIELD("method", TEXT, struct echo, method),       FIELD("path", TEXT, struct echo, path),
-    FIELD("prefix", TEXT, struct echo, prefix),       FIELD("host", TEXT, struct echo, host),
-    FIELD("scheme", TEXT, struct echo, scheme),       FIELD("peer", TEXT, struct echo, peer),
-    FIELD("body", TEXT, struct echo, body),           FIELD("locale", TEXT, struct echo, locale),
-    FIELD("query", TEXT, struct echo, query),         FIELD("consumer", TEXT, struct echo, consumer),
-    FIELD("forwarded", TEXT, struct echo, forwarded), FIELD("proof", TEXT, struct echo, proof),
-    FIELD("param", TEXT, struct echo, param),         FIELD("caller", TEXT, struct echo, caller),
-    FIELD("key", TEXT, struct echo, key),             { 0 },
+    FIELD("method", TEXT, struct echo, method),
+    FIELD("path", TEXT, struct echo, path),
+    FIELD("prefix", TEXT, struct echo, prefix),
+    FIELD("host", TEXT, struct echo, host),
+    FIELD("scheme", TEXT, struct echo, scheme),
+    FIELD("peer", TEXT, struct echo, peer),
+    FIELD("body", TEXT, struct echo, body),
+    FIELD("locale", TEXT, struct echo, locale),
+    FIELD("query", TEXT, struct echo, query),
+    FIELD("consumer", TEXT, struct echo, consumer),
+    FIELD("forwarded", TEXT, struct echo, forwarded),
+    FIELD("proof", TEXT, struct echo, proof),
+    FIELD("param", TEXT, struct echo, param),
+    FIELD("caller", TEXT, struct echo, caller),
+    FIELD("key", TEXT, struct echo, key),
+    { 0 },
 };
 
 static struct response *echo(struct request *req)
@@ -93,7 +102,10 @@ static const struct {
     const char *name;
     enum error_code code;
 } failures[] = {
-    { "invalid", ERROR_INVALID }, { "limited", ERROR_LIMITED }, { "unavailable", ERROR_UNAVAILABLE }, { "internal", ERROR_INTERNAL },
+    { "invalid", ERROR_INVALID },
+    { "limited", ERROR_LIMITED },
+    { "unavailable", ERROR_UNAVAILABLE },
+    { "internal", ERROR_INTERNAL },
 };
 
 static struct response *failing(struct request *req)
@@ -293,7 +305,9 @@ static void write_file(void)
 void service_prepare(void)
 {
     static const struct mount mounts[] = { { routes, &service }, { 0 } };
-    static const struct dependency dependencies[] = { { "store", dependency, NULL }, { "nats", dependency, NULL }, { 0 } };
+    static const struct dependency dependencies[] = { { "store", dependency, NULL },
+                                                      { "nats", dependency, NULL },
+                                                      { 0 } };
     log_start("test", LOG_ERROR + 1);
     signal(SIGPIPE, SIG_IGN); /* as process_begin() does */
     strcpy(service.spool, "/tmp/tonearm-test.XXXXXX");
