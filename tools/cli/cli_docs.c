@@ -12,11 +12,16 @@
 #include "profile/profile_http.h"
 #include "profile/profile_nats.h"
 #include "role/role_nats.h"
+#include "search/search_http.h"
+#include "search/search_nats.h"
 #include "session/session_http.h"
 #include "signin/signin_http.h"
 #include "token/token_http.h"
 #include "token/token_nats.h"
-#include "tracks_docs.h"
+#include "track/editor_http.h"
+#include "track/studio_http.h"
+#include "track/track_http.h"
+#include "track/track_nats.h"
 
 struct documented {
     const char *title;
@@ -29,10 +34,9 @@ static const struct route *const auth_routes[] = { signin_routes,  token_routes,
                                                    apikey_routes, admin_routes, key_routes,     NULL };
 static const struct subject *const auth_subjects[] = { token_subjects, role_subjects, apikey_subjects, profile_subjects, key_subjects, NULL };
 
-static const struct documented services[] = {
-    { "Auth", "/auth", auth_routes, auth_subjects },
-    { "Media", "/media", media_routes, media_subjects },
-};
+static const struct subject *const media_subjects[] = { track_subjects, search_subjects, NULL };
+
+enum { AUDIO_MAX_BYTES = 64 << 20 }; /* what AUDIO_MAX is where nothing else is set */
 
 static const char *const kinds[] = { [TEXT] = "text", [ID] = "id", [INTEGER] = "integer", [NUMBER] = "number", [FLAG] = "flag",
                                      [TIME] = "time", [ENUM] = "one of", [LIST] = "list", [RECORD] = "record", [JSON] = "JSON" };
@@ -113,6 +117,16 @@ static void subject_docs(const struct subject *subjects)
     }
 }
 
+static void service_docs(const struct documented *service)
+{
+    printf("\n## %s: HTTP\n\n", service->title);
+    for (const struct route *const *routes = service->routes; *routes; routes++)
+        route_docs(service->prefix, *routes);
+    printf("## %s: NATS\n\nErrors are `Nats-Service-Error` and `Nats-Service-Error-Code` headers.\n\n", service->title);
+    for (const struct subject *const *subjects = service->subjects; *subjects; subjects++)
+        subject_docs(*subjects);
+}
+
 bool cli_docs(struct cli *cli, char **args)
 {
     if (!cli_done(cli, args))
@@ -126,13 +140,9 @@ bool cli_docs(struct cli *cli, char **args)
            "for fields that break a rule, all of them at once. Lists take `?limit=` (1 to 100, 20 without) and `?cursor=` and answer\n"
            "`{\"items\":[...],\"next\":\"cursor or null\"}`. Bodies are at most 64 KiB where nothing else is said. `/health`, `/ready` and\n"
            "`/metrics` are there in every service.\n");
-    for (size_t i = 0; i < sizeof services / sizeof *services; i++) {
-        printf("\n## %s: HTTP\n\n", services[i].title);
-        for (const struct route *const *routes = services[i].routes; *routes; routes++)
-            route_docs(services[i].prefix, *routes);
-        printf("## %s: NATS\n\nErrors are `Nats-Service-Error` and `Nats-Service-Error-Code` headers.\n\n", services[i].title);
-        for (const struct subject *const *subjects = services[i].subjects; *subjects; subjects++)
-            subject_docs(*subjects);
-    }
+    const struct route *const media_routes[] = { track_routes, search_routes, studio_routes(&cli->ctx->arena, AUDIO_MAX_BYTES),
+                                                 editor_routes, NULL };
+    service_docs(&(struct documented){ "Auth", "/auth", auth_routes, auth_subjects });
+    service_docs(&(struct documented){ "Media", "/media", media_routes, media_subjects });
     return true;
 }

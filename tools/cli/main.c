@@ -27,6 +27,7 @@ const struct command commands[] = {
     { "env", NULL, "[auth|media|notify|edge]", "every setting of a process, as an .env file to start from", cli_env },
     { "migrate", NULL, "[auth|media]", "applies what is missing in migrations/SERVICE to STORE_URL", cli_migrate },
     { "status", NULL, "", "what runs here and whether it is ready", cli_status },
+    { "docs", NULL, "", "docs/api.md, from the tables of routes and subjects", cli_docs },
     { 0 },
 };
 
