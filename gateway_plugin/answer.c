@@ -45,8 +45,8 @@ char *answer_raw(int status, const char *message, uint64_t a, uint64_t b, uint64
     struct arena arena = { 0 };
     struct buf body = BUF(&arena), out = BUF(&arena);
     char request_id[REQUEST_ID_MAX + 1], traceparent[TRACEPARENT_SIZE + 1];
-    request_id_make(request_id, a, b);
-    traceparent_make(traceparent, NULL, b, c, d);
+    edge_id_make(request_id, a, b);
+    edge_trace_make(traceparent, NULL, b, c, d);
     answer_body(&body, status, message, request_id);
     buf_printf(&out, "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
                      "X-Request-Id: %s\r\ntraceparent: %s\r\n%s\r\n%s",

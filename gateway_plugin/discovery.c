@@ -190,7 +190,7 @@ static bool take_answer(struct discovery *discovery, struct service_name *source
             return false;
         }
     }
-    if (!address_parse(http, &address) || !nets_hold(&discovery->nets, &address) || source->count >= FOUND_MAX) {
+    if (!hostport_parse(http, &address) || !nets_hold(&discovery->nets, &address) || source->count >= FOUND_MAX) {
         log_warn(NULL, "a member was not taken: its address is malformed or not in EDGE_MEMBER_NETS", "service", source->name, "http", http);
         return false;
     }

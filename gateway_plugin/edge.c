@@ -251,9 +251,9 @@ struct edge *edge_start(struct ctx *ctx, const struct edge_settings *settings, s
         return NULL;
     }
     for (size_t i = 0; i < edge->loop_count; i++)
-        loop_start(edge->loops[i]);
+        loop_launch(edge->loops[i]);
     if (edge->admin)
-        loop_start(edge->admin);
+        loop_launch(edge->admin);
     return edge;
 }
 

@@ -43,7 +43,7 @@ static void note_address(struct loop *loop, int fd, bool tls)
 static bool listen_all(struct ctx *ctx, struct loop *const *loops, size_t count, const char *text, bool tls)
 {
     struct address address;
-    if (!address_parse(text, &address))
+    if (!hostport_parse(text, &address))
         return ctx_fail(ctx, ERROR_INVALID, "%s: is no ADDR:PORT", text);
     for (size_t i = 0; i < count; i++) {
         int fd = bind_one(&address);

@@ -201,7 +201,7 @@ static void wait_for(sem_t *semaphore)
         continue;
 }
 
-void loop_start(struct loop *loop)
+void loop_launch(struct loop *loop)
 {
     h2o_multithread_create_thread(&loop->thread, NULL, run, loop);
     wait_for(&loop->ready);

@@ -64,10 +64,10 @@ struct message {
  * the loop's own. Starts nothing yet.
  */
 struct loop *loop_create(struct edge *edge, size_t index, const char *name, h2o_globalconf_t *global);
-/* Takes the descriptor of a bound socket. Before loop_start(). */
+/* Takes the descriptor of a bound socket. Before loop_launch(). */
 void loop_listen(struct loop *loop, int fd, bool tls);
 /* Returns when messages can be sent to it. */
-void loop_start(struct loop *loop);
+void loop_launch(struct loop *loop);
 /* Any thread. */
 void loop_send(struct loop *loop, struct message *message);
 /* Any thread: takes no more connections; what is left after `drain_ms` is cut off. */

@@ -24,7 +24,7 @@ static bool split(const char *text, char host[64], int64_t *port)
     return true;
 }
 
-bool address_parse(const char *text, struct address *address)
+bool hostport_parse(const char *text, struct address *address)
 {
     char host[64];
     int64_t port;

@@ -3,7 +3,7 @@
 #include "balancer.h"
 
 /* "127.0.0.1:8010", "[::1]:8010"; no names. */
-bool address_parse(const char *text, struct address *address);
+bool hostport_parse(const char *text, struct address *address);
 
 struct net {
     struct in6_addr base; /* IPv4 mapped */

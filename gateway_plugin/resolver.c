@@ -31,7 +31,7 @@ struct resolver {
 static struct addresses ask(const char *target)
 {
     struct addresses out = { 0 };
-    if (address_parse(target, &out.items[0])) {
+    if (hostport_parse(target, &out.items[0])) {
         out.count = 1;
         return out;
     }
@@ -80,7 +80,7 @@ static void keep(struct resolver *resolver, const char *target, const struct add
 struct addresses resolver_get(struct resolver *resolver, const char *target)
 {
     struct addresses out = { 0 };
-    if (address_parse(target, &out.items[0])) {
+    if (hostport_parse(target, &out.items[0])) {
         out.count = 1;
         return out;
     }

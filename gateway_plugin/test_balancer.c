@@ -10,7 +10,7 @@ static const struct kong_health health = { .tcp_failures = 3, .timeouts = 3, .su
 static struct weighted row(const char *name, int64_t weight)
 {
     struct address address;
-    cr_assert(address_parse(name, &address));
+    cr_assert(hostport_parse(name, &address));
     return (struct weighted){ member_create(name, "", &address, false, &health), weight };
 }
 
@@ -126,7 +126,7 @@ Test(balancer, counts_statuses_only_where_told)
     strict.http_failures = 2;
     strict.failure_statuses = (struct integers){ statuses, 1 };
     struct address address;
-    cr_assert(address_parse("127.0.0.1:1", &address));
+    cr_assert(hostport_parse("127.0.0.1:1", &address));
     struct weighted rows[] = { { member_create("127.0.0.1:1", "", &address, false, &strict), 1 }, row("127.0.0.1:2", 1) };
     upstream_set(upstream, rows, 2);
     for (int i = 0; i < 3; i++)
@@ -146,12 +146,12 @@ Test(netmask, reads_addresses_and_nets)
     } cases[] = { { "127.9.9.9:1", true }, { "128.0.0.1:1", false }, { "10.1.2.3:80", true }, { "10.1.2.4:80", false },
                   { "[fd12::1]:80", true }, { "[fe80::1]:80", false } };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        cr_assert(address_parse(cases[i].text, &address), "%s", cases[i].text);
+        cr_assert(hostport_parse(cases[i].text, &address), "%s", cases[i].text);
         cr_expect_eq(nets_hold(&nets, &address), cases[i].held, "%s", cases[i].text);
     }
     static const char *const bad[] = { "x:1", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:70000", "::1:80", "[::1]", ":80" };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        cr_expect_not(address_parse(bad[i], &address), "%s", bad[i]);
+        cr_expect_not(hostport_parse(bad[i], &address), "%s", bad[i]);
     cr_expect_not(nets_parse("10.0.0.0/33", &nets));
     cr_expect_not(nets_parse("x", &nets));
 }
