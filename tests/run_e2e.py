@@ -13,7 +13,11 @@ class Result(unittest.TextTestResult):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.failed = set()
+        self.failed, self.passed = set(), set()
+
+    def addSuccess(self, test):
+        super().addSuccess(test)
+        self.passed.add(test.id())
 
     def addFailure(self, test, err):
         super().addFailure(test, err)
@@ -40,8 +44,7 @@ def main():
     suite = loader.loadTestsFromNames(options.names) if options.names else loader.discover(folder, "test_*.py")
     began = time.monotonic()
     result = unittest.TextTestRunner(verbosity=2, resultclass=Result).run(suite)
-    failed, skipped = len(result.failed), len(result.skipped)
-    passed = result.testsRun - failed - skipped
+    passed, failed, skipped = len(result.passed - result.failed), len(result.failed), len(result.skipped)
     if options.count:
         with open(options.count, "w") as file:
             file.write(f"{passed} {failed} {skipped}\n")

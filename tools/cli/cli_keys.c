@@ -1,11 +1,15 @@
 /* keygen, env, migrate: what a machine needs before the first start. */
 #include "cli.h"
 
+#include "auth_collections.h"
 #include "base/cleanup.h"
 #include "base/random.h"
 #include "base/text.h"
 #include "crypto/jwt.h"
+#include "blob/marker.h"
 #include "store/migrate.h"
+#include "track/cover_store.h"
+#include "track/track_store.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -102,8 +106,9 @@ bool cli_migrate(struct cli *cli, char **args)
     if (!cli_done(cli, args))
         return false;
     const struct store_settings *set = &cli->set->store;
-    static const struct collection *const none[] = { NULL };
-    cli->store = store_open(cli->ctx, &(struct store_options){ .url = set->url, .service = service, .ferretdb = set->ferretdb }, none);
+    static const struct collection *const media_collections[] = { &track_collection, &cover_collection, &marker_collection, NULL };
+    cli->store = store_open(cli->ctx, &(struct store_options){ .url = set->url, .service = service, .ferretdb = set->ferretdb },
+                            text_equal(service, "auth") ? auth_collections : media_collections);
     size_t applied = 0;
     if (!cli->store || !migrate(cli->ctx, cli->store, set->migrations, NULL, &applied))
         return false;

@@ -31,7 +31,7 @@ dev_bench() {
     done_step
     trap 'bench_stop' EXIT
     trap 'exit 130' INT TERM
-    rm -rf "$B/results" "$B/store"
+    rm -rf "$B/results" "$B/bench-store"
     mkdir -p "$B/results"
     began=$(date +%s)
     [ "$wanted" = store ] || bench_system "$wanted"
@@ -150,8 +150,8 @@ bench_nats() {
 
 bench_store() {
     step "store"
-    mkdir -p "$B/store"
-    timeout $((seconds * 60 + 120)) "$BUILD/bench/bench_store" "$B/store" "$ROOT/bench/migrations" "$seconds" >"$B/store.out" 2>"$B/store.err" 8>&- || {
+    mkdir -p "$B/bench-store"
+    timeout $((seconds * 60 + 120)) "$BUILD/bench/bench_store" "$B/bench-store" "$ROOT/bench/migrations" "$seconds" >"$B/store.out" 2>"$B/store.err" 8>&- || {
         tail -n 5 "$B/store.err" >&2
         fail "bench_store failed"
     }
@@ -159,6 +159,6 @@ bench_store() {
     while read -r _ row side rest; do
         echo "$rest" | keep "$row" "$side"
     done < <(grep '^RESULT' "$B/store.out")
-    rm -rf "$B/store"
+    rm -rf "$B/bench-store"
     done_step
 }
