@@ -410,3 +410,70 @@ Test(body, leaves_nothing_of_clients_that_vanish)
     cr_expect(strstr(reply.body, "tonearm_http_connections 1\n"), "%s", reply.body);
     free_reply(&reply);
 }
+
+static uint64_t next_number(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    return *state ^= *state << 17;
+}
+
+/* Flips, cuts, doubles and joins. */
+static size_t mutate(uint64_t *state, const char *from, char *out, size_t room)
+{
+    size_t size = strlen(from);
+    memcpy(out, from, size);
+    for (uint64_t changes = next_number(state) % 4; changes-- > 0 && size > 1;) {
+        size_t at = next_number(state) % size, length = next_number(state) % (size - at);
+        switch (next_number(state) % 4) {
+        case 0:
+            out[at] = (char)next_number(state);
+            break;
+        case 1:
+            memmove(out + at, out + at + length, size - at - length);
+            size -= length;
+            break;
+        case 2:
+            if (size + length <= room) {
+                memmove(out + at + length, out + at, size - at);
+                size += length;
+            }
+            break;
+        default:
+            out[at] = "\r\n :%0"[next_number(state) % 6];
+        }
+    }
+    return size;
+}
+
+Test(body, of_nonsense_ends_nothing_but_its_connection, .timeout = 120)
+{
+    static const char *const seeds[] = {
+        "GET /public/a?q=%20b HTTP/1.1\r\nHost: x\r\nX-API-Key: general\r\n\r\nGET /public/loop HTTP/1.1\r\nHost: "
+        "x\r\n\r\n",
+        "POST /public/a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nabcdePUT /spooled HTTP/1.1\r\nHost: x\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        "GET /file HTTP/1.1\r\nHost: x\r\nRange: bytes=5-9\r\nIf-None-Match: \"a\", W/\"b\"\r\nConnection: "
+        "close\r\n\r\n",
+        "PUT /spooled HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc",
+        "HEAD /key/kept HTTP/1.1\r\nHost: x\r\nX-Tonearm-Edge: the secret of the edge\r\nX-Forwarded-For: a, "
+        "1.2.3.4\r\n\r\n",
+    };
+    uint64_t state = 20261120;
+    char text[4096], answer[65536];
+    for (int i = 0; i < 3000; i++) {
+        int fd = dial(service.server);
+        put_bytes(fd, text, mutate(&state, seeds[next_number(&state) % 5], text, sizeof text));
+        if (i % 2)
+            shutdown(fd, SHUT_WR);
+        struct pollfd wait = { .fd = fd, .events = POLLIN };
+        if (poll(&wait, 1, i % 4 ? 20 : 0) == 1)
+            cr_assert_leq(recv(fd, answer, sizeof answer, 0), (ssize_t)sizeof answer);
+        close(fd);
+        if (i % 500 == 499) {
+            struct reply reply = ask(service.server, "GET /public/a", NULL, NULL);
+            cr_assert_eq(reply.status, 200, "after %d", i);
+            free_reply(&reply);
+        }
+    }
+}
