@@ -83,13 +83,17 @@ static void *not_answered(struct ctx *ctx)
     return ctx_fail(ctx, ERROR_UNAVAILABLE, "who you are cannot be checked at the moment");
 }
 
-static bool verify_once(struct ctx *ctx, struct remote_authority *remote, const char *token, struct jwt_claims *out, const char **unknown)
+static bool verify_once(struct ctx *ctx, struct remote_authority *remote, const char *token, struct jwt_claims *out,
+                        const char **unknown)
 {
     struct jwt_keys *keys = remote_keys_get(ctx, remote->keys);
     if (!keys)
         return false;
-    struct jwt_expect expect = { .typ = "at+jwt", .issuer = remote->issuer, .audience = remote->audience,
-                                 .now = clock_now_ms() / 1000, .leeway = LEEWAY_S };
+    struct jwt_expect expect = { .typ = "at+jwt",
+                                 .issuer = remote->issuer,
+                                 .audience = remote->audience,
+                                 .now = clock_now_ms() / 1000,
+                                 .leeway = LEEWAY_S };
     bool good = jwt_verify(ctx, keys, token, &expect, out, unknown);
     jwt_keys_unref(keys);
     return good;
@@ -119,9 +123,13 @@ static const char *const *codes_of(struct ctx *ctx, const struct list *roles)
 static struct caller *caller_of(struct ctx *ctx, const struct valid_token *valid)
 {
     struct caller *caller = arena_new(&ctx->arena, struct caller);
-    *caller = (struct caller){ .user_id = valid->user->id, .name = valid->user->name, .email = valid->user->email,
-                               .picture = valid->user->picture, .session_id = valid->session_id,
-                               .roles = codes_of(ctx, &valid->roles), .user_version = valid->user_version,
+    *caller = (struct caller){ .user_id = valid->user->id,
+                               .name = valid->user->name,
+                               .email = valid->user->email,
+                               .picture = valid->user->picture,
+                               .session_id = valid->session_id,
+                               .roles = codes_of(ctx, &valid->roles),
+                               .user_version = valid->user_version,
                                .expires_at = valid->expires_at };
     return caller;
 }
@@ -143,7 +151,9 @@ static void *ask_token(struct ctx *ctx, void *self, const void *question, struct
     if (left_ms <= 0)
         return ctx_fail(ctx, ERROR_UNAUTHORIZED, "the token has expired");
     struct caller *caller = caller_of(ctx, &valid);
-    *grounds = (struct grounds){ .until_ms = clock_ms() + left_ms, .session = caller->session_id, .user = caller->user_id,
+    *grounds = (struct grounds){ .until_ms = clock_ms() + left_ms,
+                                 .session = caller->session_id,
+                                 .user = caller->user_id,
                                  .user_version = caller->user_version };
     return caller;
 }
@@ -171,8 +181,10 @@ static void *ask_role(struct ctx *ctx, void *self, const void *question, struct 
     bool changed = feed_revoked(remote->feed, CHANGED_USER, caller->user_id, caller->user_version);
     if (!bus_call(ctx, remote->bus, SUBJECT_VALIDATE_ROLE, validate_role_fields, &in, valid_role_fields, &valid))
         return not_answered(ctx);
-    *grounds = (struct grounds){ .until_ms = clock_ms() + remote->keep_ms, .user = caller->user_id,
-                                 .user_version = caller->user_version, .once = changed };
+    *grounds = (struct grounds){ .until_ms = clock_ms() + remote->keep_ms,
+                                 .user = caller->user_id,
+                                 .user_version = caller->user_version,
+                                 .once = changed };
     bool *out = arena_new(&ctx->arena, bool);
     *out = valid.has_role;
     return out;
@@ -211,7 +223,10 @@ static void *ask_key(struct ctx *ctx, void *self, const void *question, struct g
         return ctx_fail(ctx, ERROR_UNAUTHORIZED, "the API key has expired");
     *grounds = (struct grounds){ .until_ms = valid.expires_at ? clock_ms() + left_ms : 0, .apikey = valid.id };
     struct api_key *out = arena_new(&ctx->arena, struct api_key);
-    *out = (struct api_key){ .id = valid.id, .name = valid.name, .scopes = scopes_of(ctx, &valid.scopes), .rate = valid.rate,
+    *out = (struct api_key){ .id = valid.id,
+                             .name = valid.name,
+                             .scopes = scopes_of(ctx, &valid.scopes),
+                             .rate = valid.rate,
                              .expires_at = valid.expires_at };
     return out;
 }
@@ -243,13 +258,16 @@ struct remote_authority *remote_authority_create(struct ctx *ctx, const struct r
     remote->audience = strdup(options->audience);
     remote->keep_ms = options->keep_ms;
     remote->keys = remote_keys_create(options->bus);
-    remote->feed = feed_open(ctx, &(struct feed_options){ .bus = options->bus, .keep_ms = options->keep_ms * 2, 
-        .changed = heard, .self = remote });
+    remote->feed = feed_open(
+        ctx, &(struct feed_options){
+                 .bus = options->bus, .keep_ms = options->keep_ms * 2, .changed = heard, .self = remote });
     if (!remote->feed) {
         remote_authority_destroy(remote);
         return NULL;
     }
-    struct remembered_options as = { .feed = remote->feed, .era = &remote->era, .blind_ms = BLIND_MS,
+    struct remembered_options as = { .feed = remote->feed,
+                                     .era = &remote->era,
+                                     .blind_ms = BLIND_MS,
                                      .capacity = options->capacity ? options->capacity : CAPACITY };
     as.copy = copy_caller;
     remote->tokens = remembered_create(&as);

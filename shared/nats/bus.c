@@ -24,7 +24,8 @@ bool cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t until
     return pthread_cond_timedwait(cond, mutex, &until) == 0 || clock_ms() < until_ms;
 }
 
-/* "user:password@" before a host: libnats takes a user without a password for a token, so they are given to it apart. */
+/* "user:password@" before a host: libnats takes a user without a password for a token, so they are given to it apart.
+ */
 static const char *take_userinfo(struct bus *bus, const char *rest)
 {
     const char *at = strrchr(rest, '@');
@@ -65,7 +66,8 @@ static bool take_servers(struct ctx *ctx, struct bus *bus, const char *list)
     return bus->server_count || ctx_fail(ctx, ERROR_INVALID, "NATS_URL: no server");
 }
 
-/* A space of answers that only this user may listen to (compose/nats.conf), and in it one that only this connection knows. */
+/* A space of answers that only this user may listen to (compose/nats.conf), and in it one that only this connection
+ * knows. */
 static const char *inbox_make(struct bus *bus)
 {
     return arena_printf(&bus->arena, "_INBOX.%s.%s", bus->user ? bus->user : bus->name, random_text(&bus->arena, 12));
@@ -136,13 +138,18 @@ const char *bus_instance(const struct bus *bus)
     return bus->instance;
 }
 
-struct listening *bus_subscribe(struct bus *bus, const char *subject, const char *queue, bus_arrival_fn *arrival, void *self)
+struct listening *bus_subscribe(struct bus *bus, const char *subject, const char *queue, bus_arrival_fn *arrival,
+                                void *self)
 {
     struct listening *listening = calloc(1, sizeof *listening);
     if (!listening)
         abort();
-    *listening = (struct listening){ .bus = bus, .subject = strdup(subject), .queue = queue ? strdup(queue) : NULL,
-                                     .arrival = arrival, .self = self, .wanted = true };
+    *listening = (struct listening){ .bus = bus,
+                                     .subject = strdup(subject),
+                                     .queue = queue ? strdup(queue) : NULL,
+                                     .arrival = arrival,
+                                     .self = self,
+                                     .wanted = true };
     pthread_mutex_lock(&bus->mutex);
     listening->next = bus->listenings;
     bus->listenings = listening;
@@ -231,7 +238,8 @@ struct listener {
 static bool message_arrived(void *self, natsMsg *msg)
 {
     struct listener *listener = self;
-    listener->message(listener->self, natsMsg_GetSubject(msg), natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg));
+    listener->message(listener->self, natsMsg_GetSubject(msg), natsMsg_GetData(msg),
+                      (size_t)natsMsg_GetDataLength(msg));
     return false;
 }
 

@@ -30,7 +30,8 @@ void bus_close(struct bus *bus, int timeout_ms);
 const char *bus_instance(const struct bus *bus);
 
 /*
- * A reply. `status` 200, or the code of a service error, 503 for no responders or an outage, 504 for a timeout.
+ * A reply. `status` 200, or the code of a service error, 503 for no responders or an outage, 504 for a timeout,
+ * 413 for what the server does not take (1 MiB with its headers).
  * Data is valid during the call; for any status but 200 it is the error's text.
  */
 typedef void bus_reply_fn(void *self, int status, const char *data, size_t size);
@@ -43,7 +44,7 @@ typedef void bus_reply_fn(void *self, int status, const char *data, size_t size)
 bool bus_ask(struct ctx *ctx, struct bus *bus, const char *subject, const char *data, size_t size, int64_t timeout_ms,
              bus_reply_fn *reply, void *self);
 
-/* Asks and waits (a worker thread): fills `out` by the table. Errors of the service become ctx errors of the same code; UNAVAILABLE for an outage or a timeout. */
+/* Asks and waits (a worker thread, never one of the bus's), 2 s at most: fills `out` by the table. Errors of the service become ctx errors of the same code; UNAVAILABLE for an outage or a timeout. */
 bool bus_call(struct ctx *ctx, struct bus *bus, const char *subject, const struct field *in_fields, const void *in,
               const struct field *out_fields, void *out);
 

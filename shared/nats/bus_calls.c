@@ -1,4 +1,5 @@
-/* Asking: the table of asks that wait for an answer, the one inbox they come to, and what is asked in the waiting way. */
+/* Asking: the table of asks that wait for an answer, the one inbox they come to, and what is asked in the waiting way.
+ */
 #include "nats/bus_parts.h"
 
 #include "base/clock.h"
@@ -7,11 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum {
-    SWEEP_MS = 10,
-    SWEEP_BATCH = 64,
-    MESSAGE_MAX = 1 << 20
-};
+enum { SWEEP_MS = 10, SWEEP_BATCH = 64, MESSAGE_MAX = 1 << 20 };
 
 /* Generation and place: the answer to an ask that was given up meets a newer generation and is dropped. */
 static uint64_t token_make(struct asks *asks, uint32_t place)
@@ -103,6 +100,13 @@ static void answer(const struct ask *ask, int status, natsMsg *msg)
         const char *text = msg ? msg_text(msg) : "";
         ask->reply(ask->self, status, text, strlen(text));
     }
+}
+
+void asks_refuse(struct asks *asks, uint64_t token, int status)
+{
+    struct ask ask;
+    if (asks_take(asks, token, &ask))
+        answer(&ask, status, NULL);
 }
 
 bool answer_arrived(void *self, natsMsg *msg)
@@ -212,7 +216,8 @@ static natsMsg *message_make(struct ctx *ctx, const struct bus_message *message,
     return msg;
 }
 
-static bool ask_away(struct ctx *ctx, struct bus *bus, const struct bus_message *message, int64_t timeout_ms, struct ask ask)
+static bool ask_away(struct ctx *ctx, struct bus *bus, const struct bus_message *message, int64_t timeout_ms,
+                     struct ask ask)
 {
     timeout_ms = ctx_left_ms(ctx, timeout_ms);
     if (!bus_up(bus) || timeout_ms <= 0)
@@ -262,9 +267,11 @@ bool bus_publish(struct ctx *ctx, struct bus *bus, const char *subject, const ch
     return bus_publish_message(ctx, bus, &(struct bus_message){ .subject = subject, .data = data, .size = size }, NULL);
 }
 
-bool bus_publish_to(struct ctx *ctx, struct bus *bus, const char *subject, const char *reply, const char *data, size_t size)
+bool bus_publish_to(struct ctx *ctx, struct bus *bus, const char *subject, const char *reply, const char *data,
+                    size_t size)
 {
-    return bus_publish_message(ctx, bus, &(struct bus_message){ .subject = subject, .data = data, .size = size }, reply);
+    return bus_publish_message(ctx, bus, &(struct bus_message){ .subject = subject, .data = data, .size = size },
+                               reply);
 }
 
 const char *bus_inbox(const struct bus *bus)

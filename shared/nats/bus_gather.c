@@ -38,8 +38,8 @@ static void change_waiting(struct gather *gather, size_t by)
     pthread_mutex_unlock(&gather->mutex);
 }
 
-static void ask_all(struct ctx *ctx, struct bus *bus, const struct bus_message *messages, size_t count, int64_t timeout_ms,
-                    struct gather *gather)
+static void ask_all(struct ctx *ctx, struct bus *bus, const struct bus_message *messages, size_t count,
+                    int64_t timeout_ms, struct gather *gather)
 {
     for (size_t i = 0; i < count; i++) {
         gather->items[i].of = gather;
@@ -51,8 +51,8 @@ static void ask_all(struct ctx *ctx, struct bus *bus, const struct bus_message *
     }
 }
 
-bool bus_request_many(struct ctx *ctx, struct bus *bus, const struct bus_message *messages, size_t count, int64_t timeout_ms,
-                      struct answer *out)
+bool bus_request_many(struct ctx *ctx, struct bus *bus, const struct bus_message *messages, size_t count,
+                      int64_t timeout_ms, struct answer *out)
 {
     struct gather gather = { 0 };
     pthread_mutex_init(&gather.mutex, NULL);

@@ -1,4 +1,5 @@
-/* One connection after the other, each with all that the bus listens to. Only the sender's thread comes here, but for libnats' callbacks. */
+/* One connection after the other, each with all that the bus listens to. Only the sender's thread comes here, but for
+ * libnats' callbacks. */
 #include "nats/bus_parts.h"
 
 #include "base/cleanup.h"
@@ -13,7 +14,7 @@ enum {
     PING_MS = 2000,
     PINGS_OUT = 2,
     WRITE_MS = 500,
-    PENDING_MESSAGES = 16384,     /* that have arrived and were not yet handled, for each subscription */
+    PENDING_MESSAGES = 16384, /* that have arrived and were not yet handled, for each subscription */
     PENDING_BYTES = 64 << 20,
     COMPLAIN_MS = 30000
 };
@@ -132,7 +133,8 @@ static natsStatus set_options(struct bus *bus, natsOptions *options)
     if (status == NATS_OK)
         status = natsOptions_SetWriteDeadline(options, WRITE_MS);
     if (status == NATS_OK)
-        status = natsOptions_SetSendAsap(options, true); /* the sender's queue gathers; the flusher would add 1 ms to each */
+        status = natsOptions_SetSendAsap(options,
+                                         true); /* the sender's queue gathers; the flusher would add 1 ms to each */
     if (status == NATS_OK)
         status = natsOptions_UseGlobalMessageDelivery(options, true);
     if (status == NATS_OK)
@@ -170,9 +172,10 @@ static bool connect_once(struct bus *bus)
 
 static bool subscribe(struct bus *bus, struct listening *listening)
 {
-    natsStatus status = listening->queue
-                            ? natsConnection_QueueSubscribe(&listening->sub, bus->nc, listening->subject, listening->queue, arrived, listening)
-                            : natsConnection_Subscribe(&listening->sub, bus->nc, listening->subject, arrived, listening);
+    natsStatus status = listening->queue ? natsConnection_QueueSubscribe(&listening->sub, bus->nc, listening->subject,
+                                                                         listening->queue, arrived, listening)
+                                         : natsConnection_Subscribe(&listening->sub, bus->nc, listening->subject,
+                                                                    arrived, listening);
     if (status != NATS_OK)
         return false;
     natsSubscription_SetPendingLimits(listening->sub, PENDING_MESSAGES, PENDING_BYTES);

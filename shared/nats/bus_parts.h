@@ -32,8 +32,8 @@ struct listening {
     bus_arrival_fn *arrival;
     void *self;
     bool wanted;
-    bool open;     /* libnats may still call arrived() */
-    bool busy;     /* the sender is just about it */
+    bool open; /* libnats may still call arrived() */
+    bool busy; /* the sender is just about it */
     bool draining;
     natsSubscription *sub; /* the sender's */
 };
@@ -89,10 +89,10 @@ struct bus {
     struct outgoing *first, **last;
     size_t waiting, waiting_bytes;
     struct listening *listenings;
-    bool changed;    /* a listening is new, or no longer wanted */
-    bool lost;       /* libnats says that the connection is gone */
+    bool changed; /* a listening is new, or no longer wanted */
+    bool lost;    /* libnats says that the connection is gone */
     bool stopping;
-    int64_t stop_ms; /* on clock_ms(): flush until then */
+    int64_t stop_ms;  /* on clock_ms(): flush until then */
     size_t callbacks; /* that libnats may still make */
     bool up;          /* read without the lock */
     bool started;
@@ -109,8 +109,10 @@ struct bus {
 };
 
 /* bus.c */
-struct listening *bus_subscribe(struct bus *bus, const char *subject, const char *queue, bus_arrival_fn *arrival, void *self);
-/* Lets what has arrived be handled, then ends it. After true no call is made any more; false: not within timeout_ms, then `self` must live as long as the bus. */
+struct listening *bus_subscribe(struct bus *bus, const char *subject, const char *queue, bus_arrival_fn *arrival,
+                                void *self);
+/* Lets what has arrived be handled, then ends it. After true no call is made any more; false: not within timeout_ms,
+ * then `self` must live as long as the bus. */
 bool bus_unsubscribe(struct bus *bus, struct listening *listening, int64_t timeout_ms);
 void bus_watch(struct bus *bus, const struct watcher *watcher);
 void bus_unwatch(struct bus *bus, const void *self);
@@ -136,6 +138,7 @@ bool asks_start(struct ctx *ctx, struct asks *asks);
 void asks_stop(struct asks *asks);
 void asks_fail(struct asks *asks, int status);
 bool asks_pending(struct asks *asks, uint64_t token);
+void asks_refuse(struct asks *asks, uint64_t token, int status);
 bus_arrival_fn answer_arrived;
 
 /* A message to be; strings are copied into it. */
@@ -154,8 +157,8 @@ struct answer {
     const char *text; /* of an error, "" otherwise */
     const char *data;
     size_t size;
-    const char *reply;     /* where to answer it, "" = nowhere */
-    const char *subject;   /* Nats-Subject and Nats-Sequence of a message read from a stream */
+    const char *reply;   /* where to answer it, "" = nowhere */
+    const char *subject; /* Nats-Subject and Nats-Sequence of a message read from a stream */
     uint64_t sequence;
 };
 /* Asks and waits, at most until the deadline; false for an outage or a timeout only. */
@@ -163,8 +166,8 @@ bool bus_request(struct ctx *ctx, struct bus *bus, const struct bus_message *mes
                  struct answer *out);
 /* Asks all of them at once, at most GATHER_MAX; status 0 in those that could not be asked (then false). */
 enum { GATHER_MAX = 64 };
-bool bus_request_many(struct ctx *ctx, struct bus *bus, const struct bus_message *messages, size_t count, int64_t timeout_ms,
-                      struct answer *out);
+bool bus_request_many(struct ctx *ctx, struct bus *bus, const struct bus_message *messages, size_t count,
+                      int64_t timeout_ms, struct answer *out);
 /* Into the message's own memory, and a copy of it. `msg` may be NULL. */
 struct answer answer_of(int status, natsMsg *msg);
 struct answer answer_copy(struct arena *arena, const struct answer *from);

@@ -9,7 +9,8 @@
 
 enum {
     ROOM_BYTES = 32 << 20,
-    RETRY_MS = 200, /* between attempts to connect, and as much again by chance: replicas do not come back all at once */
+    RETRY_MS =
+        200, /* between attempts to connect, and as much again by chance: replicas do not come back all at once */
     OVERHEAD = 512
 };
 
@@ -73,8 +74,12 @@ static bool send_one(struct bus *bus, const struct outgoing *out)
     natsStatus status = natsConnection_PublishMsg(bus->nc, out->msg);
     if (status == NATS_OK)
         return true;
-    log_warn(NULL, "nats: a message was not sent", "subject", natsMsg_GetSubject(out->msg), "reason", natsStatus_GetText(status));
-    return status == NATS_MAX_PAYLOAD || status == NATS_NO_SERVER_SUPPORT || status == NATS_INVALID_SUBJECT;
+    log_warn(NULL, "nats: a message was not sent", "subject", natsMsg_GetSubject(out->msg), "reason",
+             natsStatus_GetText(status));
+    bool only_this = status == NATS_MAX_PAYLOAD || status == NATS_NO_SERVER_SUPPORT || status == NATS_INVALID_SUBJECT;
+    if (only_this && out->ask)
+        asks_refuse(&bus->asks, out->ask, status == NATS_MAX_PAYLOAD ? 413 : 500);
+    return only_this;
 }
 
 static void close_link(struct bus *bus)
@@ -144,7 +149,8 @@ static void *sender_run(void *closure)
 
 bool sender_start(struct ctx *ctx, struct bus *bus)
 {
-    /* The library starts its threads here and not at the first connection: what creates messages before that needs it. */
+    /* The library starts its threads here and not at the first connection: what creates messages before that needs it.
+     */
     if (nats_Open(-1) != NATS_OK)
         return ctx_fail(ctx, ERROR_INTERNAL, "libnats does not start");
     bus->started = pthread_create(&bus->sender, NULL, sender_run, bus) == 0;

@@ -34,8 +34,9 @@ enum handled consumer_handle(struct consumer *consumer, const struct stream_mess
     } else {
         ctx.request_id = event.id;
         const char *data = event.data ? event.data : "{}";
-        struct consumed consumed = { message->subject, event.id,      event.subject ? event.subject : "", event.version, event.time,
-                                     data,             strlen(data), message->sequence };
+        struct consumed consumed = { message->subject, event.id,         event.subject ? event.subject : "",
+                                     event.version,    event.time,       data,
+                                     strlen(data),     message->sequence };
         if (!consumer->options.handle(&ctx, consumer->options.self, &consumed)) {
             outcome = NOT_HANDLED;
             log_failure(LOG_WARN, &ctx, "nats: an event was not handled and comes again");
@@ -87,9 +88,13 @@ static bool start_following(struct ctx *ctx, struct consumer *consumer)
 {
     const struct consumer_options *options = &consumer->options;
     consumer->hints[0] = options->filter;
-    consumer->follow = follow_start(ctx, &(struct follow_options){
-        .bus = consumer->bus, .stream = options->stream, .hints = consumer->hints, .after = options->after,
-        .message = followed, .lost = follow_lost, .self = consumer });
+    consumer->follow = follow_start(ctx, &(struct follow_options){ .bus = consumer->bus,
+                                                                   .stream = options->stream,
+                                                                   .hints = consumer->hints,
+                                                                   .after = options->after,
+                                                                   .message = followed,
+                                                                   .lost = follow_lost,
+                                                                   .self = consumer });
     return consumer->follow != NULL;
 }
 

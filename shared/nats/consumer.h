@@ -23,7 +23,7 @@ struct consumed {
 struct consumer_options {
     const char *stream;  /* "EVENTS" */
     const char *filter;  /* "event.track.>" ; NULL = all */
-    const char *durable; /* NULL: ephemeral, ordered, without acknowledgements */
+    const char *durable; /* the service's name: others compose/nats.conf does not allow; NULL: ephemeral, ordered, without acknowledgements */
     uint64_t after;      /* ephemeral: the first sequence is after + 1 */
     /* false: not handled (redelivered with growing delays when durable). */
     bool (*handle)(struct ctx *ctx, void *self, const struct consumed *event);

@@ -22,8 +22,8 @@ struct consumer {
     pthread_cond_t woken;
     bool stopping, connected;
     struct pulled *first, **last; /* arrived */
-    size_t asked; /* events that were asked for and have not come; 0 = ask again */
-    int refused;  /* status of the server's last refusal, 0 = none */
+    size_t asked;                 /* events that were asked for and have not come; 0 = ask again */
+    int refused;                  /* status of the server's last refusal, 0 = none */
     int64_t lag;
     pthread_t thread;
 };

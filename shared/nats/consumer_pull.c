@@ -11,11 +11,11 @@
 
 enum {
     BATCH = 8,
-    EXPIRES_MS = 5000,  /* of a pull, at the server; it says so when there was nothing */
-    LATE_MS = 1000,     /* then it has been lost */
+    EXPIRES_MS = 5000, /* of a pull, at the server; it says so when there was nothing */
+    LATE_MS = 1000,    /* then it has been lost */
     RETRY_MS = 200,
     RETRY_MOST_MS = 5000,
-    AGAIN_MS = 1000,    /* the first redelivery; then twice as long each time */
+    AGAIN_MS = 1000, /* the first redelivery; then twice as long each time */
     AGAIN_MOST_MS = 300000,
     ACK_WAIT_S = 60,
     ACK_PENDING = 256,
@@ -46,9 +46,13 @@ static bool make_consumer(struct ctx *ctx, struct consumer *consumer)
 {
     const struct consumer_options *options = &consumer->options;
     struct buf body = BUF(&ctx->arena);
-    buf_printf(&body, "{\"stream_name\":\"%s\",\"config\":{\"name\":\"%s\",\"durable_name\":\"%s\",\"ack_policy\":\"explicit\"", options->stream,
-               options->durable, options->durable);
-    buf_printf(&body, ",\"deliver_policy\":\"all\",\"replay_policy\":\"instant\",\"ack_wait\":%lld,\"max_deliver\":-1,\"max_ack_pending\":%d",
+    buf_printf(
+        &body,
+        "{\"stream_name\":\"%s\",\"config\":{\"name\":\"%s\",\"durable_name\":\"%s\",\"ack_policy\":\"explicit\"",
+        options->stream, options->durable, options->durable);
+    buf_printf(&body,
+               ",\"deliver_policy\":\"all\",\"replay_policy\":\"instant\",\"ack_wait\":%lld,\"max_deliver\":-1,\"max_"
+               "ack_pending\":%d",
                ACK_WAIT_S * 1000000000LL, ACK_PENDING);
     if (options->filter)
         buf_printf(&body, ",\"filter_subject\":\"%s\"", options->filter);
@@ -65,7 +69,8 @@ static void set_lag(struct consumer *consumer, int64_t lag)
     pthread_mutex_unlock(&consumer->mutex);
 }
 
-static bool acknowledge(struct ctx *ctx, struct consumer *consumer, const char *reply, const struct delivery *delivery, enum handled outcome)
+static bool acknowledge(struct ctx *ctx, struct consumer *consumer, const char *reply, const struct delivery *delivery,
+                        enum handled outcome)
 {
     if (outcome == HANDLED)
         return bus_publish(ctx, consumer->bus, reply, "+ACK", 4);
@@ -122,7 +127,8 @@ static void take(struct consumer *consumer, natsMsg *msg)
 
 static bool ask_for_more(struct ctx *ctx, struct consumer *consumer)
 {
-    const char *subject = arena_printf(&ctx->arena, "$JS.API.CONSUMER.MSG.NEXT.%s.%s", consumer->options.stream, consumer->options.durable);
+    const char *subject = arena_printf(&ctx->arena, "$JS.API.CONSUMER.MSG.NEXT.%s.%s", consumer->options.stream,
+                                       consumer->options.durable);
     const char *body = arena_printf(&ctx->arena, "{\"batch\":%d,\"expires\":%lld}", BATCH, EXPIRES_MS * 1000000LL);
     pthread_mutex_lock(&consumer->mutex);
     consumer->asked = BATCH;
@@ -213,7 +219,8 @@ static void *pull_run(void *closure)
         delay_ms = good ? RETRY_MS : delay_ms * 2 < RETRY_MOST_MS ? delay_ms * 2 : RETRY_MOST_MS;
         pthread_mutex_lock(&consumer->mutex);
         consumer->lag = good ? consumer->lag : -1;
-        while (!good && !consumer->stopping && !consumer->connected && cond_wait_until(&consumer->woken, &consumer->mutex, until))
+        while (!good && !consumer->stopping && !consumer->connected &&
+               cond_wait_until(&consumer->woken, &consumer->mutex, until))
             continue;
     }
     pthread_mutex_unlock(&consumer->mutex);
@@ -232,7 +239,8 @@ static void pull_connected(void *closure)
 bool pull_start(struct ctx *ctx, struct consumer *consumer)
 {
     consumer->last = &consumer->first;
-    consumer->inbox = arena_printf(&consumer->arena, "%s.pull.%s", bus_inbox(consumer->bus), random_text(&consumer->arena, 6));
+    consumer->inbox = arena_printf(&consumer->arena, "%s.pull.%s", bus_inbox(consumer->bus),
+                                   random_text(&consumer->arena, 6));
     consumer->listening = bus_subscribe(consumer->bus, consumer->inbox, NULL, pull_arrived, consumer);
     if (pthread_create(&consumer->thread, NULL, pull_run, consumer) != 0) {
         bus_unsubscribe(consumer->bus, consumer->listening, STOP_MS);

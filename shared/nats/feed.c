@@ -13,7 +13,9 @@
 enum { KINDS = 3, CAPACITY = 1 << 17 };
 
 static const char *const subjects[KINDS + 1] = {
-    [REVOKED_SESSION] = "auth.session.revoked", [REVOKED_APIKEY] = "auth.apikey.revoked", [CHANGED_USER] = "auth.user.changed",
+    [REVOKED_SESSION] = "auth.session.revoked",
+    [REVOKED_APIKEY] = "auth.apikey.revoked",
+    [CHANGED_USER] = "auth.user.changed",
 };
 
 struct feed {
@@ -81,7 +83,8 @@ static bool message(void *self, const struct stream_message *message)
     return true;
 }
 
-/* The stream is another one, or has dropped what was not read: what it held and we do not know is lost, so nothing that was asked for may be kept. */
+/* The stream is another one, or has dropped what was not read: what it held and we do not know is lost, so nothing that
+ * was asked for may be kept. */
 static bool lost(void *self, const struct stream_info *stream, uint64_t *after)
 {
     struct feed *feed = self;
@@ -102,8 +105,14 @@ struct feed *feed_open(struct ctx *ctx, const struct feed_options *options)
     pthread_mutex_init(&feed->mutex, NULL);
     for (int kind = 0; kind < KINDS; kind++)
         feed->known[kind] = lru_create(CAPACITY, free);
-    feed->follow = follow_start(ctx, &(struct follow_options){ .bus = options->bus, .stream = "REVOKED", .hints = subjects, .from_start = true,
-                                                               .message = message, .lost = lost, .hint = heard, .self = feed });
+    feed->follow = follow_start(ctx, &(struct follow_options){ .bus = options->bus,
+                                                               .stream = "REVOKED",
+                                                               .hints = subjects,
+                                                               .from_start = true,
+                                                               .message = message,
+                                                               .lost = lost,
+                                                               .hint = heard,
+                                                               .self = feed });
     if (feed->follow)
         return feed;
     feed_close(feed);

@@ -178,7 +178,8 @@ static bool hint_arrived(void *self, natsMsg *msg)
 {
     struct follow *follow = self;
     if (follow->options.hint)
-        follow->options.hint(follow->options.self, natsMsg_GetSubject(msg), natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg));
+        follow->options.hint(follow->options.self, natsMsg_GetSubject(msg), natsMsg_GetData(msg),
+                             (size_t)natsMsg_GetDataLength(msg));
     pthread_mutex_lock(&follow->mutex);
     follow->hinted = true;
     pthread_cond_signal(&follow->woken);
@@ -204,7 +205,8 @@ struct follow *follow_start(struct ctx *ctx, const struct follow_options *option
     }
     bus_watch(options->bus, &(struct watcher){ .connected = connected, .self = follow });
     for (size_t i = 0; options->hints && options->hints[i] && i < HINTS; i++)
-        follow->listenings[follow->listening_count++] = bus_subscribe(options->bus, options->hints[i], NULL, hint_arrived, follow);
+        follow->listenings[follow->listening_count++] = bus_subscribe(options->bus, options->hints[i], NULL,
+                                                                      hint_arrived, follow);
     return follow;
 }
 

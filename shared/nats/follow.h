@@ -19,7 +19,8 @@ struct follow_options {
     uint64_t after;
     /* In order. false: comes again, after a growing delay. */
     bool (*message)(void *self, const struct stream_message *message);
-    /* What comes after `*after` is not there (any more), or it is another stream: says where to go on. false: asked again. */
+    /* What comes after `*after` is not there (any more), or it is another stream: says where to go on. false: asked
+     * again. */
     bool (*lost)(void *self, const struct stream_info *stream, uint64_t *after);
     /* On libnats' thread, before the stream has it perhaps; may be NULL. */
     void (*hint)(void *self, const char *subject, const char *data, size_t size);

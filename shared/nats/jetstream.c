@@ -40,13 +40,15 @@ static bool read_reply(struct ctx *ctx, const struct answer *answer, const struc
     if (!record_parse(ctx, answer->data, answer->size, reply_fields, &reply))
         return ctx_fail(ctx, ERROR_INTERNAL, "JetStream: an answer that cannot be read");
     if (reply.error)
-        return ctx_fail(ctx, code_of(reply.error), "JetStream: %s", reply.error->description ? reply.error->description : "refused");
+        return ctx_fail(ctx, code_of(reply.error), "JetStream: %s",
+                        reply.error->description ? reply.error->description : "refused");
     if (fields && !record_parse(ctx, answer->data, answer->size, fields, out))
         return ctx_fail(ctx, ERROR_INTERNAL, "JetStream: an answer that cannot be read");
     return true;
 }
 
-bool js_ask(struct ctx *ctx, struct bus *bus, const char *what, const struct buf *body, const struct field *fields, void *out)
+bool js_ask(struct ctx *ctx, struct bus *bus, const char *what, const struct buf *body, const struct field *fields,
+            void *out)
 {
     struct bus_message message = { .subject = arena_printf(&ctx->arena, "$JS.API.%s", what), .data = "" };
     if (body && body->size) {
@@ -74,7 +76,8 @@ static const struct field state_fields[] = {
 
 static const struct field info_fields[] = {
     FIELD("created", TIME, struct js_info, created, .required = true),
-    FIELD("state", RECORD, struct js_info, state, .required = true, .record = state_fields, .item_size = sizeof(struct js_state)),
+    FIELD("state", RECORD, struct js_info, state, .required = true, .record = state_fields,
+          .item_size = sizeof(struct js_state)),
     { 0 },
 };
 
@@ -120,7 +123,8 @@ static struct stream_message message_of(const struct answer *answer)
 }
 
 /* "Direct get": answered by the stream itself, without a consumer. */
-bool js_read(struct ctx *ctx, struct bus *bus, const char *stream, uint64_t first, size_t count, struct stream_message *out)
+bool js_read(struct ctx *ctx, struct bus *bus, const char *stream, uint64_t first, size_t count,
+             struct stream_message *out)
 {
     struct bus_message questions[JS_BATCH] = { 0 };
     struct answer answers[JS_BATCH] = { 0 };

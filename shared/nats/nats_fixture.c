@@ -30,7 +30,8 @@ bool eventually(int timeout_ms, bool (*is)(void *self), void *self)
 
 static struct sockaddr_in loopback(int port)
 {
-    return (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+    return (struct sockaddr_in){ .sin_family = AF_INET,
+                                 .sin_port = htons((uint16_t)port),
                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 }
 
@@ -57,7 +58,8 @@ static bool answers(void *self)
 
 static const char *binary(void)
 {
-    static const char *const places[] = { "/usr/sbin/nats-server", "/usr/bin/nats-server", "/usr/local/bin/nats-server" };
+    static const char *const places[] = { "/usr/sbin/nats-server", "/usr/bin/nats-server",
+                                          "/usr/local/bin/nats-server" };
     for (size_t i = 0; i < sizeof places / sizeof *places; i++)
         if (access(places[i], X_OK) == 0)
             return places[i];

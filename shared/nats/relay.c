@@ -11,8 +11,8 @@ enum {
     AWAY_MOST_MS = 5000,
     ROUND_MS = 5000,
     PUBLISH_MS = 2000,
-    LEASE_MS = 6000,       /* renewed before a third has gone: a window and its marking fit into the rest */
-    LEASE_LOOK_MS = 1000,  /* while another one holds it */
+    LEASE_MS = 6000,      /* renewed before a third has gone: a window and its marking fit into the rest */
+    LEASE_LOOK_MS = 1000, /* while another one holds it */
     READ = 256,
     KEEP_LOG_MS = 7 * 86400 * 1000,
     SWEEP_MS = 600 * 1000,
@@ -90,15 +90,20 @@ static void send_window(struct ctx *ctx, struct bus *bus, struct parcel **window
     for (size_t i = 0; i < count; i++) {
         struct pair *headers = arena_array(&ctx->arena, struct pair, 2);
         headers[0] = (struct pair){ "Nats-Msg-Id", window[i]->event->id };
-        messages[i] = (struct bus_message){ .subject = window[i]->event->type, .data = window[i]->event->json,
-                                            .size = strlen(window[i]->event->json), .headers = headers };
+        messages[i] = (struct bus_message){ .subject = window[i]->event->type,
+                                            .data = window[i]->event->json,
+                                            .size = strlen(window[i]->event->json),
+                                            .headers = headers };
     }
+    const struct outbox_event *refused = NULL; /* the first of them, for the log */
     bus_request_many(ctx, bus, messages, count, PUBLISH_MS, answers);
     for (size_t i = 0; i < count; i++) {
         window[i]->acknowledged = answers[i].status == 200 && js_acknowledged(ctx, &answers[i]);
-        if (!window[i]->acknowledged && answers[i].status)
-            log_warn(NULL, "nats: an event was not taken by its stream", "event", window[i]->event->id, "type", window[i]->event->type);
+        if (!window[i]->acknowledged && !refused)
+            refused = window[i]->event;
     }
+    if (refused && bus_up(bus))
+        log_warn(NULL, "nats: an event was not taken by its stream", "event", refused->id, "type", refused->type);
 }
 
 static size_t mark_done(struct ctx *ctx, struct relay *relay, struct parcel **window, size_t count)

@@ -156,7 +156,8 @@ static struct memory *memory_make(const struct remembered *remembered)
     return memory;
 }
 
-static void memory_fill(const struct remembered *remembered, struct memory *memory, const struct grounds *grounds, const void *value)
+static void memory_fill(const struct remembered *remembered, struct memory *memory, const struct grounds *grounds,
+                        const void *value)
 {
     struct arena *arena = &memory->arena;
     memory->grounds = *grounds;
@@ -176,8 +177,8 @@ static void insert(struct remembered *remembered, const char *key, struct memory
 
 enum asked { GOT, FAILED, OVERTAKEN };
 
-static enum asked ask_once(struct ctx *ctx, struct remembered *remembered, const char *key, remembered_ask_fn *ask, void *self,
-                           const void *question, void **value)
+static enum asked ask_once(struct ctx *ctx, struct remembered *remembered, const char *key, remembered_ask_fn *ask,
+                           void *self, const void *question, void **value)
 {
     struct grounds grounds = { 0 };
     struct memory *memory = memory_make(remembered);
@@ -198,8 +199,8 @@ static enum asked ask_once(struct ctx *ctx, struct remembered *remembered, const
 }
 
 /* Asks until the answer is one of now: a revocation may overtake the answer that was sent before it. */
-static void *ask_anew(struct ctx *ctx, struct remembered *remembered, const char *key, remembered_ask_fn *ask, void *self,
-                      const void *question)
+static void *ask_anew(struct ctx *ctx, struct remembered *remembered, const char *key, remembered_ask_fn *ask,
+                      void *self, const void *question)
 {
     static const unsigned wait_us[] = { 5000, 50000, 200000 }; /* until every replica of auth has heard of it */
     for (size_t i = 0; i <= sizeof wait_us / sizeof *wait_us; i++) {
@@ -328,8 +329,8 @@ static void *look(struct ctx *ctx, struct remembered *remembered, const char *ke
     return value;
 }
 
-void *remembered_get(struct ctx *ctx, struct remembered *remembered, const char *key, remembered_ask_fn *ask, void *self,
-                     const void *question)
+void *remembered_get(struct ctx *ctx, struct remembered *remembered, const char *key, remembered_ask_fn *ask,
+                     void *self, const void *question)
 {
     struct flight *mine = NULL;
     struct error *before = ctx->error;

@@ -10,12 +10,12 @@
 
 /* What an answer holds by. Texts in the asker's ctx->arena. */
 struct grounds {
-    int64_t until_ms;     /* clock_ms(); 0 = as long as the feed is whole */
-    const char *session;  /* NULL = does not matter */
+    int64_t until_ms;    /* clock_ms(); 0 = as long as the feed is whole */
+    const char *session; /* NULL = does not matter */
     const char *apikey;
     const char *user;
     int64_t user_version;
-    bool once;            /* right now, but nothing to remember */
+    bool once; /* right now, but nothing to remember */
 };
 
 struct remembered;

@@ -38,12 +38,16 @@ static size_t count_subjects(const struct subject *subjects)
     return count;
 }
 
-static void add_endpoints(struct service *service, const struct subject *subjects, const void *behind, struct metric *seconds)
+static void add_endpoints(struct service *service, const struct subject *subjects, const void *behind,
+                          struct metric *seconds)
 {
     for (size_t i = 0; i < count_subjects(subjects); i++)
         service->endpoints[service->count++] = (struct endpoint){
-            .of = service, .subject = &subjects[i], .service = behind,
-            .name = endpoint_name(service, subjects[i].name), .seconds = seconds,
+            .of = service,
+            .subject = &subjects[i],
+            .service = behind,
+            .name = endpoint_name(service, subjects[i].name),
+            .seconds = seconds,
         };
 }
 
@@ -55,8 +59,10 @@ static void make_endpoints(struct service *service, const struct service_options
     service->endpoints = arena_array(&service->arena, struct endpoint, count + 1);
     struct metric *seconds = NULL;
     if (options->metrics) {
-        service->requests = metric_counter(options->metrics, "nats_requests_total", "Requests from NATS", "subject,status");
-        seconds = metric_histogram(options->metrics, "nats_request_seconds", "Time to answer a request from NATS", "subject");
+        service->requests = metric_counter(options->metrics, "nats_requests_total", "Requests from NATS",
+                                           "subject,status");
+        seconds = metric_histogram(options->metrics, "nats_request_seconds", "Time to answer a request from NATS",
+                                   "subject");
     }
     add_endpoints(service, options->subjects, options->service, seconds);
     for (const struct subject_mount *mount = options->mounts; mount && mount->subjects; mount++)

@@ -65,7 +65,8 @@ static void add_numbers(struct service *service, struct buf *out, const struct e
     uint64_t requests = __atomic_load_n(&endpoint->requests, __ATOMIC_RELAXED);
     uint64_t errors = __atomic_load_n(&endpoint->errors, __ATOMIC_RELAXED);
     uint64_t time_ns = __atomic_load_n(&endpoint->time_ns, __ATOMIC_RELAXED);
-    buf_printf(out, ",\"num_requests\":%llu,\"num_errors\":%llu", (unsigned long long)requests, (unsigned long long)errors);
+    buf_printf(out, ",\"num_requests\":%llu,\"num_errors\":%llu", (unsigned long long)requests,
+               (unsigned long long)errors);
     pthread_mutex_lock(&service->mutex);
     add_text(out, "last_error", endpoint->last_error);
     pthread_mutex_unlock(&service->mutex);

@@ -37,7 +37,7 @@ struct service {
     pthread_mutex_t mutex;
     pthread_cond_t idle;
     size_t under_way;
-    bool ended; /* no call is answered any more; by __atomic */
+    bool ended;  /* no call is answered any more; by __atomic */
     bool leaked; /* libnats may still call: the memory must stay */
 };
 

@@ -41,7 +41,8 @@ static void count(struct endpoint *endpoint, int status, int64_t begin_us)
 }
 
 /* Counted before it is sent: who has the answer finds it in the statistics. */
-static void answer_error(struct ctx *ctx, struct endpoint *endpoint, const char *to, int status, const char *text, int64_t begin_us)
+static void answer_error(struct ctx *ctx, struct endpoint *endpoint, const char *to, int status, const char *text,
+                         int64_t begin_us)
 {
     char code[12];
     snprintf(code, sizeof code, "%d", status);
@@ -118,7 +119,8 @@ static bool is_answer(struct request *req, const struct response *res)
 }
 
 /* What a client may be told of an error: for a fault of ours only that there is one. */
-static void answer(struct request *req, struct endpoint *endpoint, const char *to, const struct response *res, int64_t begin_us)
+static void answer(struct request *req, struct endpoint *endpoint, const char *to, const struct response *res,
+                   int64_t begin_us)
 {
     struct ctx *ctx = &req->ctx;
     if (!is_answer(req, res)) {
@@ -182,7 +184,8 @@ static void refuse(struct work *work)
     finish(work);
 }
 
-/* The reply subject is the asker's choice: one that is not an inbox would make this service say something elsewhere in its own name. */
+/* The reply subject is the asker's choice: one that is not an inbox would make this service say something elsewhere in
+ * its own name. */
 static bool answerable(natsMsg *msg)
 {
     const char *to = natsMsg_GetReply(msg);

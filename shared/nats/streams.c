@@ -9,18 +9,29 @@
 
 enum { CHECK_MS = 5000, RETRY_MS = 500, START_MS = 2000, SECOND = 1000 };
 
-static const char *const revoked_subjects[] = { "auth.session.revoked", "auth.apikey.revoked", "auth.user.changed", NULL };
+static const char *const revoked_subjects[] = { "auth.session.revoked", "auth.apikey.revoked", "auth.user.changed",
+                                                NULL };
 static const char *const event_subjects[] = { "event.user.>", "event.track.>", "event.playlist.>", NULL };
 static const char *const otp_subjects[] = { "event.otp.>", NULL };
 
 const struct stream stream_revoked = {
-    .name = "REVOKED", .subjects = revoked_subjects, .max_age_ms = 3600LL * SECOND, .max_bytes = 64 << 20,
+    .name = "REVOKED",
+    .subjects = revoked_subjects,
+    .max_age_ms = 3600LL * SECOND,
+    .max_bytes = 64 << 20,
 };
 const struct stream stream_events = {
-    .name = "EVENTS", .subjects = event_subjects, .max_age_ms = 7 * 86400LL * SECOND, .max_bytes = 2LL << 30,
+    .name = "EVENTS",
+    .subjects = event_subjects,
+    .max_age_ms = 7 * 86400LL * SECOND,
+    .max_bytes = 2LL << 30,
 };
 const struct stream stream_otp = {
-    .name = "OTP", .subjects = otp_subjects, .max_age_ms = 600LL * SECOND, .max_bytes = 16 << 20, .work_queue = true,
+    .name = "OTP",
+    .subjects = otp_subjects,
+    .max_age_ms = 600LL * SECOND,
+    .max_bytes = 16 << 20,
+    .work_queue = true,
 };
 
 /* Sees to it that the streams are there, for the life of its bus. */
@@ -44,7 +55,8 @@ static void write_config(struct buf *out, const struct stream *stream)
     for (size_t i = 0; stream->subjects[i]; i++)
         buf_printf(out, "%s\"%s\"", i ? "," : "", stream->subjects[i]);
     /* Read by sequence (follow.c) but for a work queue, whose messages are its consumer's alone. */
-    buf_printf(out, "],\"storage\":\"file\",\"discard\":\"old\",\"num_replicas\":1,\"retention\":\"%s\",\"allow_direct\":%s",
+    buf_printf(out,
+               "],\"storage\":\"file\",\"discard\":\"old\",\"num_replicas\":1,\"retention\":\"%s\",\"allow_direct\":%s",
                retention_of(stream), stream->work_queue ? "false" : "true");
     buf_printf(out, ",\"max_age\":%lld,\"max_bytes\":%lld,\"max_msg_size\":%d,\"duplicate_window\":%lld}",
                (long long)stream->max_age_ms * 1000000, (long long)stream->max_bytes, 1 << 20, 120000000000LL);
@@ -71,14 +83,16 @@ static const struct field config_fields[] = {
 };
 
 static const struct field stream_fields[] = {
-    FIELD("config", RECORD, struct js_stream, config, .required = true, .record = config_fields, .item_size = sizeof(struct js_config)),
+    FIELD("config", RECORD, struct js_stream, config, .required = true, .record = config_fields,
+          .item_size = sizeof(struct js_config)),
     { 0 },
 };
 
 static bool same_subjects(const struct list *there, const char *const *wanted)
 {
     size_t count = 0;
-    while (wanted[count] && count < there->count && text_equal(wanted[count], ((const char *const *)there->items)[count]))
+    while (wanted[count] && count < there->count &&
+           text_equal(wanted[count], ((const char *const *)there->items)[count]))
         count++;
     return !wanted[count] && count == there->count;
 }

@@ -109,8 +109,14 @@ static const struct subject subjects[] = {
 static const char *token_of(int key, const char *id, int64_t lives_s)
 {
     int64_t now = clock_now_ms() / 1000;
-    struct jwt_claims claims = { .issuer = "tonearm", .audience = "tonearm", .subject = "u1", .session = "s1", .id = id,
-                                 .issued = now, .expires = now + lives_s, .user_version = 1 };
+    struct jwt_claims claims = { .issuer = "tonearm",
+                                 .audience = "tonearm",
+                                 .subject = "u1",
+                                 .session = "s1",
+                                 .id = id,
+                                 .issued = now,
+                                 .expires = now + lives_s,
+                                 .user_version = 1 };
     const char *out = jwt_sign(&ctx, &keys[key], "at+jwt", &claims);
     cr_assert_not_null(out);
     return out;
@@ -149,10 +155,13 @@ static void setup(void)
     cr_assert(streams_keep(&ctx, auth_bus, streams));
     auth_feed = feed_open(&ctx, &(struct feed_options){ .bus = auth_bus, .keep_ms = 60000 });
     workers = workers_create(4, 1, 64);
-    service = service_start(&ctx, auth_bus, &(struct service_options){ .name = "auth", .version = "0.1.0", .subjects = subjects, .workers = workers });
+    service = service_start(
+        &ctx, auth_bus,
+        &(struct service_options){ .name = "auth", .version = "0.1.0", .subjects = subjects, .workers = workers });
     media_bus = open_bus("media");
-    remote = remote_authority_create(&ctx, &(struct remote_authority_options){ .bus = media_bus, .issuer = "tonearm", .audience = "tonearm",
-                                                                               .keep_ms = 60000, .capacity = 100 });
+    remote = remote_authority_create(
+        &ctx, &(struct remote_authority_options){
+                  .bus = media_bus, .issuer = "tonearm", .audience = "tonearm", .keep_ms = 60000, .capacity = 100 });
     authority = remote_authority(remote);
     cr_assert(eventually(4000, ready, remote));
 }
@@ -285,7 +294,9 @@ Test(authority, an_unknown_kid_is_looked_up_once_in_ten_seconds)
 {
     auth.published = 1; /* only the second */
     remote_authority_destroy(remote);
-    remote = remote_authority_create(&ctx, &(struct remote_authority_options){ .bus = media_bus, .issuer = "tonearm", .audience = "tonearm", .keep_ms = 60000 });
+    remote = remote_authority_create(
+        &ctx, &(struct remote_authority_options){
+                  .bus = media_bus, .issuer = "tonearm", .audience = "tonearm", .keep_ms = 60000 });
     authority = remote_authority(remote);
     int before = asked(&auth.jwks);
     cr_expect_eq(status_of(token_of(1, "t0", 600)), 200);
@@ -322,7 +333,8 @@ Test(authority, a_revoked_signing_key_ends_its_tokens)
 
 Test(authority, an_api_key_is_asked_for_once_and_garbage_never)
 {
-    const char *good = apikey_make(&ctx, "a00000000000000000000001"), *bad = apikey_make(&ctx, "b00000000000000000000001");
+    const char *good = apikey_make(&ctx, "a00000000000000000000001"),
+               *bad = apikey_make(&ctx, "b00000000000000000000001");
     for (int i = 0; i < 3; i++) {
         struct api_key *key = key_of(good);
         cr_assert_not_null(key);
@@ -346,7 +358,8 @@ static bool is_good(void *token)
 Test(authority, an_outage_is_never_an_answer_about_a_person)
 {
     const char *known = token_of(0, "t1", 600), *unknown = token_of(0, "t2", 600);
-    const char *key = apikey_make(&ctx, "a00000000000000000000001"), *other = apikey_make(&ctx, "a00000000000000000000002");
+    const char *key = apikey_make(&ctx, "a00000000000000000000001"),
+               *other = apikey_make(&ctx, "a00000000000000000000002");
     struct caller *caller = caller_of(known);
     cr_assert_eq(role_status(caller, "ARTIST"), 200);
     cr_assert_eq(key_status(key), 200);

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct nats_server server;
@@ -27,7 +28,8 @@ static void respond_to(natsConnection *nc, natsSubscription *sub, natsMsg *msg, 
     __atomic_add_fetch(&heard, 1, __ATOMIC_SEQ_CST);
     const char *subject = natsMsg_GetSubject(msg), *value = NULL;
     natsMsg *out = NULL;
-    natsMsg_Create(&out, natsMsg_GetReply(msg) ? natsMsg_GetReply(msg) : "nobody", NULL, natsMsg_GetData(msg), natsMsg_GetDataLength(msg));
+    natsMsg_Create(&out, natsMsg_GetReply(msg) ? natsMsg_GetReply(msg) : "nobody", NULL, natsMsg_GetData(msg),
+                   natsMsg_GetDataLength(msg));
     if (text_equal(subject, "test.refuse")) {
         natsMsgHeader_Set(out, "Nats-Service-Error-Code", "403");
         natsMsgHeader_Set(out, "Nats-Service-Error", "not you");
@@ -319,9 +321,100 @@ Test(bus, closing_answers_what_is_open)
     finish();
 }
 
+/* A server that speaks TLS only, with a certificate for `name`. */
+static void start_tls(const char *name)
+{
+    static char conf[96];
+    char command[512];
+    nats_server_create(&server, NULL);
+    nats_server_signal(&server, SIGKILL);
+    snprintf(command, sizeof command,
+             "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=%s "
+             "-addext subjectAltName=DNS:%s -keyout '%s/key.pem' -out '%s/cert.pem' 2>/dev/null",
+             name, name, server.dir, server.dir);
+    cr_assert_eq(system(command), 0);
+    snprintf(conf, sizeof conf, "%s/conf", server.dir);
+    FILE *file = fopen(conf, "w");
+    fprintf(file, "host: 127.0.0.1\nport: %d\ntls { cert_file: '%s/cert.pem', key_file: '%s/key.pem' }\n", server.port,
+            server.dir, server.dir);
+    fclose(file);
+    server.conf = conf;
+    nats_server_start(&server);
+}
+
+static bool connects(const char *scheme, const char *ca_file)
+{
+    char url[64];
+    snprintf(url, sizeof url, "%s://localhost:%d", scheme, server.port);
+    bus = bus_open(&ctx, &(struct bus_options){ .url = url, .name = "test", .ca_file = ca_file });
+    bool out = eventually(1500, up, bus);
+    bus_close(bus, 100);
+    return out;
+}
+
+Test(bus, tls_verifies_the_server)
+{
+    char ca_file[96];
+    start_tls("localhost");
+    snprintf(ca_file, sizeof ca_file, "%s/cert.pem", server.dir);
+    cr_expect(connects("tls", ca_file));
+    cr_expect_not(connects("tls", NULL), "a certificate that nobody vouches for");
+    nats_server_destroy(&server);
+    start_tls("elsewhere");
+    snprintf(ca_file, sizeof ca_file, "%s/cert.pem", server.dir);
+    cr_expect_not(connects("tls", ca_file), "another's certificate");
+    nats_server_destroy(&server);
+    ctx_finish(&ctx);
+}
+
+Test(bus, comes_back_when_its_password_was_changed)
+{
+    char path[96], url[64];
+    nats_server_create(&server, NULL);
+    nats_server_signal(&server, SIGKILL);
+    static char conf[96];
+    snprintf(conf, sizeof conf, "%s/conf", server.dir);
+    FILE *file = fopen(conf, "w");
+    fprintf(file, "host: 127.0.0.1\nport: %d\nauthorization { user: ann, password: right }\n", server.port);
+    fclose(file);
+    server.conf = conf;
+    nats_server_start(&server);
+    snprintf(path, sizeof path, "%s/password", server.dir);
+    file = fopen(path, "w");
+    fputs("wrong\n", file);
+    fclose(file);
+    struct secret secret = { .name = "NATS_PASSWORD", .path = path };
+    snprintf(url, sizeof url, "nats://ann@127.0.0.1:%d", server.port);
+    bus = bus_open(&ctx, &(struct bus_options){ .url = url, .name = "test", .password = &secret });
+    sleep_ms(1500); /* refused several times */
+    cr_expect_not(bus_up(bus));
+    file = fopen(path, "w");
+    fputs("right\n", file);
+    fclose(file);
+    cr_expect(eventually(3000, up, bus));
+    bus_close(bus, 100);
+    nats_server_destroy(&server);
+}
+
+Test(bus, what_is_too_large_is_told)
+{
+    start(0);
+    static char big[2 << 20];
+    struct heard_reply kept = { 0 };
+    cr_expect_not(bus_ask(&ctx, bus, "test.echo", big, sizeof big, 1000, keep_reply, &kept));
+    cr_expect_eq(ctx.error->code, ERROR_TOO_LARGE);
+    cr_expect(bus_ask(&ctx, bus, "test.echo", big, 1 << 20, 1000, keep_reply, &kept),
+              "one that is only with its headers");
+    cr_assert(eventually(500, replied, &kept));
+    cr_expect_eq(kept.status, 413);
+    expect_reply("test.echo", 1000, 200, "hello");
+    finish();
+}
+
 Test(bus, refuses_addresses_that_it_cannot_use)
 {
-    static const char *const bad[] = { "", "http://127.0.0.1", "nats://", "nats://u:p@", "nats://a b", "tls://a:1,nats://b:1" };
+    static const char *const bad[] = { "",           "http://127.0.0.1",    "nats://", "nats://u:p@",
+                                       "nats://a b", "tls://a:1,nats://b:1" };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct bus_options options = { .url = bad[i], .name = "test" };
         cr_expect_null(bus_open(&ctx, &options), "%s", bad[i]);

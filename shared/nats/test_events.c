@@ -53,7 +53,9 @@ static void open_store(void)
     snprintf(store_dir, sizeof store_dir, "/tmp/tonearm-events-XXXXXX");
     cr_assert_not_null(mkdtemp(store_dir));
     snprintf(url, sizeof url, "embedded:%s", store_dir);
-    struct store_options options = { .url = arena_strdup(&ctx.arena, url), .service = "media", .written = written, .self = &relay };
+    struct store_options options = {
+        .url = arena_strdup(&ctx.arena, url), .service = "media", .written = written, .self = &relay
+    };
     store = store_open(&ctx, &options, collections);
     cr_assert_not_null(store, "%s", ctx.error ? ctx.error->message : "");
 }
@@ -100,7 +102,8 @@ static void insert(const char *id)
 {
     struct ctx mine = { 0 };
     struct track track = { .doc.id = id, .title = "first" };
-    cr_assert(store_insert(&mine, store, &tracks, &track, EVENTS({ .type = "event.track.created", .fields = track_fields, .data = &track })),
+    cr_assert(store_insert(&mine, store, &tracks, &track,
+                           EVENTS({ .type = "event.track.created", .fields = track_fields, .data = &track })),
               "%s", mine.error ? mine.error->message : "");
     ctx_finish(&mine);
 }
@@ -111,8 +114,9 @@ static void update(const char *id)
     struct track track = { 0 };
     cr_assert(store_get(&mine, store, &tracks, id, &track));
     track.title = "next";
-    cr_assert(store_update(&mine, store, &tracks, &track,
-                           (struct update){ .set = FIELDS("title"), .events = EVENTS({ .type = "event.track.changed" }) }));
+    cr_assert(
+        store_update(&mine, store, &tracks, &track,
+                     (struct update){ .set = FIELDS("title"), .events = EVENTS({ .type = "event.track.changed" }) }));
     ctx_finish(&mine);
 }
 
@@ -125,7 +129,7 @@ struct seen {
         int64_t version;
         uint64_t sequence;
     } events[2048];
-    size_t refuse;   /* so many are not handled at first */
+    size_t refuse; /* so many are not handled at first */
 };
 
 static struct seen first, second;
@@ -208,8 +212,13 @@ static bool wait_seen(struct seen *seen, size_t count, int timeout_ms)
 
 static struct consumer *consume(struct bus *bus, const char *durable, uint64_t after, struct seen *seen)
 {
-    struct consumer_options options = { .stream = "EVENTS", .filter = "event.track.>", .durable = durable, .after = after,
-                                        .handle = see, .lost = lose, .self = seen };
+    struct consumer_options options = { .stream = "EVENTS",
+                                        .filter = "event.track.>",
+                                        .durable = durable,
+                                        .after = after,
+                                        .handle = see,
+                                        .lost = lose,
+                                        .self = seen };
     struct consumer *consumer = consumer_start(&ctx, bus, &options);
     cr_assert_not_null(consumer);
     return consumer;

@@ -54,7 +54,9 @@ static void process_bus(struct process *process, const char *user)
 
 static void process_feed(struct process *process)
 {
-    struct feed_options options = { .bus = process->bus, .keep_ms = 60000, .changed = count_change, .lost = count_loss, .self = process };
+    struct feed_options options = {
+        .bus = process->bus, .keep_ms = 60000, .changed = count_change, .lost = count_loss, .self = process
+    };
     process->feed = feed_open(&ctx, &options);
     cr_assert_not_null(process->feed);
 }
@@ -168,9 +170,8 @@ static bool seen_up(void *self)
     return bus_up(auth.bus) && bus_up(media.bus);
 }
 
-Test(feed, a_gap_is_seen_and_made_up)
+Test(feed, a_dead_server_keeps_nothing_from_anybody)
 {
-    /* What media does not hear: auth publishes while media is cut off, as its connections are another process's. */
     nats_server_signal(&server, SIGKILL);
     cr_assert(eventually(1000, broken, media.feed));
     struct ctx mine = { 0 };
@@ -183,6 +184,33 @@ Test(feed, a_gap_is_seen_and_made_up)
     cr_assert(feed_publish(&ctx, auth.feed, REVOKED_SESSION, "after", 0));
     cr_expect(knows(&media, REVOKED_SESSION, "after", 0, 1000));
     cr_expect_eq(losses(&media), 0, "the stream outlived its server");
+}
+
+Test(feed, a_gap_is_seen_and_made_up)
+{
+    struct process cut_off = { 0 };
+    struct nats_proxy *proxy = nats_proxy_create(&server);
+    char url[96], id[16];
+    snprintf(url, sizeof url, "nats://notify:p_notify@127.0.0.1:%d", nats_proxy_port(proxy));
+    cut_off.bus = bus_open(&ctx, &(struct bus_options){ .url = url, .name = "notify" });
+    process_feed(&cut_off);
+    cr_assert(eventually(3000, whole, cut_off.feed));
+    for (int round = 0; round < 3; round++) {
+        snprintf(id, sizeof id, "gap-%d", round);
+        nats_proxy_cut(proxy, true);
+        cr_assert(eventually(1000, broken, cut_off.feed));
+        int64_t known_ms = feed_known_ms(cut_off.feed);
+        cr_assert(feed_publish(&ctx, auth.feed, REVOKED_SESSION, id, 0));
+        sleep_ms(300);
+        cr_expect_not(feed_revoked(cut_off.feed, REVOKED_SESSION, id, 0));
+        cr_expect_eq(feed_known_ms(cut_off.feed), known_ms, "nothing is vouched for meanwhile");
+        nats_proxy_cut(proxy, false);
+        cr_assert(eventually(3000, whole, cut_off.feed));
+        cr_expect(feed_revoked(cut_off.feed, REVOKED_SESSION, id, 0), "whole means that the gap is made up");
+    }
+    cr_expect_eq(losses(&cut_off), 0);
+    process_end(&cut_off);
+    nats_proxy_destroy(proxy);
 }
 
 Test(feed, what_was_published_during_an_absence_is_known_when_whole_again)
@@ -238,7 +266,8 @@ struct info {
 
 static const struct field config_fields[] = { FIELD("max_bytes", INTEGER, struct config, max_bytes), { 0 } };
 static const struct field info_fields[] = {
-    FIELD("config", RECORD, struct info, config, .record = config_fields, .item_size = sizeof(struct config)), { 0 } };
+    FIELD("config", RECORD, struct info, config, .record = config_fields, .item_size = sizeof(struct config)), { 0 }
+};
 
 Test(feed, a_stream_declared_otherwise_is_brought_up_to_date)
 {

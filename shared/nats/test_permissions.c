@@ -72,7 +72,8 @@ static bool may_listen(natsConnection *nc, const char *subject, const char *queu
 {
     natsSubscription *sub = NULL;
     cr_assert_eq(queue ? natsConnection_QueueSubscribeSync(&sub, nc, subject, queue)
-                       : natsConnection_SubscribeSync(&sub, nc, subject), NATS_OK);
+                       : natsConnection_SubscribeSync(&sub, nc, subject),
+                 NATS_OK);
     bool out = !refused(nc);
     natsSubscription_Destroy(sub);
     return out;
@@ -152,11 +153,14 @@ Test(permissions, each_user_may_what_it_needs_and_no_more)
     for (int i = 0; i < USERS; i++) {
         natsConnection *nc = connect_as(users[i]);
         EACH(publish_rows, row)
-            cr_expect_eq(may_publish(nc, row->subject), (row->who & 1 << i) != 0, "%s publishes %s", users[i], row->subject);
+        cr_expect_eq(may_publish(nc, row->subject), (row->who & 1 << i) != 0, "%s publishes %s", users[i],
+                     row->subject);
         EACH(listen_rows, row)
-            cr_expect_eq(may_listen(nc, row->subject, NULL), (row->who & 1 << i) != 0, "%s listens to %s", users[i], row->subject);
+        cr_expect_eq(may_listen(nc, row->subject, NULL), (row->who & 1 << i) != 0, "%s listens to %s", users[i],
+                     row->subject);
         EACH(serve_rows, row)
-            cr_expect_eq(may_listen(nc, row->subject, "q"), (row->who & 1 << i) != 0, "%s serves %s", users[i], row->subject);
+        cr_expect_eq(may_listen(nc, row->subject, "q"), (row->who & 1 << i) != 0, "%s serves %s", users[i],
+                     row->subject);
         natsConnection_Destroy(nc);
     }
 }
@@ -195,19 +199,25 @@ Test(permissions, a_code_reaches_notify_alone)
     natsMsg *msg = NULL;
     cr_assert_eq(natsConnection_SubscribeSync(&spy, operator_, ">"), NATS_OK);
     natsConnection_Flush(operator_);
-    cr_assert_eq(ask(auth, "$JS.API.STREAM.CREATE.OTP",
-                     "{\"name\":\"OTP\",\"subjects\":[\"event.otp.>\"],\"retention\":\"workqueue\",\"storage\":\"file\"}", out, sizeof out), NATS_OK);
+    cr_assert_eq(
+        ask(auth, "$JS.API.STREAM.CREATE.OTP",
+            "{\"name\":\"OTP\",\"subjects\":[\"event.otp.>\"],\"retention\":\"workqueue\",\"storage\":\"file\"}", out,
+            sizeof out),
+        NATS_OK);
     cr_assert(strstr(out, "\"created\""), "%s", out);
     cr_assert_eq(ask(auth, "event.otp.made", "{\"code\":\"secret-code\"}", out, sizeof out), NATS_OK);
     cr_assert(strstr(out, "\"seq\":1"), "%s", out);
     cr_assert_eq(ask(notify, "$JS.API.CONSUMER.CREATE.OTP.notify",
-                     "{\"stream_name\":\"OTP\",\"config\":{\"name\":\"notify\",\"durable_name\":\"notify\",\"ack_policy\":\"explicit\"}}", out,
-                     sizeof out), NATS_OK);
+                     "{\"stream_name\":\"OTP\",\"config\":{\"name\":\"notify\",\"durable_name\":\"notify\",\"ack_"
+                     "policy\":\"explicit\"}}",
+                     out, sizeof out),
+                 NATS_OK);
     cr_assert(strstr(out, "\"created\""), "%s", out);
     cr_assert_eq(ask(notify, "$JS.API.CONSUMER.MSG.NEXT.OTP.notify", "", out, sizeof out), NATS_OK);
     cr_expect(strstr(out, "secret-code"), "%s", out);
     while (natsSubscription_NextMsg(&msg, spy, 200) == NATS_OK) {
-        cr_expect_null(strstr(natsMsg_GetData(msg), "secret-code"), "the operator read a code on %s", natsMsg_GetSubject(msg));
+        cr_expect_null(strstr(natsMsg_GetData(msg), "secret-code"), "the operator read a code on %s",
+                       natsMsg_GetSubject(msg));
         natsMsg_Destroy(msg);
     }
     natsSubscription_Destroy(spy);

@@ -25,7 +25,7 @@ static struct {
     int asked, delay_ms;
     enum error_code fails;
     bool failing;
-    int64_t version;      /* of the user in the answer */
+    int64_t version;         /* of the user in the answer */
     void (*meanwhile)(void); /* before the answer is back */
 } other;
 
@@ -76,8 +76,13 @@ static void start(int64_t fresh_ms, int64_t away_ms)
     cr_assert(streams_keep(&ctx, bus, streams));
     feed = feed_open(&ctx, &(struct feed_options){ .bus = bus, .keep_ms = 60000 });
     cr_assert(eventually(3000, whole, feed));
-    remembered = remembered_create(&(struct remembered_options){ .feed = feed, .era = &era, .capacity = 100, .fresh_ms = fresh_ms,
-                                                                 .blind_ms = 400, .away_ms = away_ms, .copy = copy_text });
+    remembered = remembered_create(&(struct remembered_options){ .feed = feed,
+                                                                 .era = &era,
+                                                                 .capacity = 100,
+                                                                 .fresh_ms = fresh_ms,
+                                                                 .blind_ms = 400,
+                                                                 .away_ms = away_ms,
+                                                                 .copy = copy_text });
 }
 
 static void finish(void)

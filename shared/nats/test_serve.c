@@ -36,8 +36,8 @@ static struct response *slow(struct request *req)
 
 static struct response *fail(struct request *req)
 {
-    static const enum error_code codes[] = { ERROR_INVALID, ERROR_UNAUTHORIZED, ERROR_FORBIDDEN, ERROR_NOT_FOUND,
-                                             ERROR_CONFLICT, ERROR_LIMITED, ERROR_UNAVAILABLE, ERROR_INTERNAL };
+    static const enum error_code codes[] = { ERROR_INVALID,  ERROR_UNAUTHORIZED, ERROR_FORBIDDEN,   ERROR_NOT_FOUND,
+                                             ERROR_CONFLICT, ERROR_LIMITED,      ERROR_UNAVAILABLE, ERROR_INTERNAL };
     struct by_id in = { 0 };
     if (!request_body(req, by_id_fields, &in))
         return NULL;
@@ -46,7 +46,8 @@ static struct response *fail(struct request *req)
 
 static struct response *who(struct request *req)
 {
-    const char *text = arena_printf(&req->ctx.arena, "%s %s %s %s", (const char *)req->service, req->path, req->ctx.request_id,
+    const char *text = arena_printf(&req->ctx.arena, "%s %s %s %s", (const char *)req->service, req->path,
+                                    req->ctx.request_id,
                                     request_header(req, "x-other") ? request_header(req, "x-other") : "-");
     struct by_id out = { .id = text };
     return reply(req, by_id_fields, &out);
@@ -75,8 +76,14 @@ static void start(size_t threads, size_t room)
     workers = workers_create(threads, 1, room);
     const struct pair metadata[] = { { "http", "127.0.0.1:8010" }, { 0 } };
     const struct subject_mount mounts[] = { { more, "second" }, { 0 } };
-    struct service_options as = { .name = "demo", .version = "1.2.3", .description = "for tests", .subjects = subjects,
-                                  .service = "first", .mounts = mounts, .metadata = metadata, .workers = workers };
+    struct service_options as = { .name = "demo",
+                                  .version = "1.2.3",
+                                  .description = "for tests",
+                                  .subjects = subjects,
+                                  .service = "first",
+                                  .mounts = mounts,
+                                  .metadata = metadata,
+                                  .workers = workers };
     service = service_start(&ctx, bus, &as);
     cr_assert_not_null(service);
     cr_assert_eq(natsConnection_ConnectTo(&client, server.url), NATS_OK);
@@ -96,7 +103,8 @@ static void finish(void)
 }
 
 /* "200 body", or "404 text" of a service error, "timeout". */
-static const char *ask_with(const char *subject, const char *body, const char *header, const char *value, int timeout_ms)
+static const char *ask_with(const char *subject, const char *body, const char *header, const char *value,
+                            int timeout_ms)
 {
     static __thread char out[8192];
     natsMsg *msg = NULL, *answer = NULL;
@@ -110,7 +118,8 @@ static const char *ask_with(const char *subject, const char *body, const char *h
         return "nobody";
     if (status != NATS_OK)
         return "timeout";
-    if (natsMsgHeader_Get(answer, "Nats-Service-Error-Code", &code) == NATS_OK && natsMsgHeader_Get(answer, "Nats-Service-Error", &text) == NATS_OK)
+    if (natsMsgHeader_Get(answer, "Nats-Service-Error-Code", &code) == NATS_OK &&
+        natsMsgHeader_Get(answer, "Nats-Service-Error", &text) == NATS_OK)
         snprintf(out, sizeof out, "%s %s", code, text);
     else
         snprintf(out, sizeof out, "200 %.*s", natsMsg_GetDataLength(answer), natsMsg_GetData(answer));
@@ -144,7 +153,8 @@ Test(serve, answers_and_tells_errors_in_headers)
 Test(serve, gives_each_table_its_own_service_and_the_request_its_context)
 {
     start(4, 16);
-    cr_expect_str_eq(ask_with("demo.at.once", "", "x-request-id", "r-1", 1000), "200 {\"id\":\"first demo.at.once r-1 -\"}");
+    cr_expect_str_eq(ask_with("demo.at.once", "", "x-request-id", "r-1", 1000),
+                     "200 {\"id\":\"first demo.at.once r-1 -\"}");
     cr_expect_str_eq(ask_with("demo.at.once", "junk", "x-request-id", "r-1", 1000), "400 the message is not JSON");
     const char *made = ask_with("demo.more", "{}", "X-Other", "thing", 1000);
     cr_expect(text_starts(made, "200 {\"id\":\"second demo.more ") && text_ends(made, " thing\"}"), "%s", made);
@@ -246,8 +256,11 @@ static const char *text_of(json_t *object, const char *name)
 Test(serve, speaks_the_service_protocol)
 {
     start(4, 16);
-    static const struct { const char *verb, *type; } verbs[] = {
-        { "PING", "io.nats.micro.v1.ping_response" }, { "INFO", "io.nats.micro.v1.info_response" }, { "STATS", "io.nats.micro.v1.stats_response" } };
+    static const struct {
+        const char *verb, *type;
+    } verbs[] = { { "PING", "io.nats.micro.v1.ping_response" },
+                  { "INFO", "io.nats.micro.v1.info_response" },
+                  { "STATS", "io.nats.micro.v1.stats_response" } };
     static const char *const ends[] = { "", ".demo", ".demo.abc123" };
     for (int i = 0; i < 9; i++) {
         char subject[64];
@@ -338,7 +351,8 @@ static const char *nats_command(const char *args)
 {
     static char out[16384];
     char command[1024];
-    snprintf(command, sizeof command, "timeout 10 '%s/run/bin/nats' --no-context --server %s --timeout 1s %s 2>&1", getenv("ROOT"), server.url, args);
+    snprintf(command, sizeof command, "timeout 10 '%s/run/bin/nats' --no-context --server %s --timeout 1s %s 2>&1",
+             getenv("ROOT"), server.url, args);
     FILE *pipe = popen(command, "r");
     size_t size = fread(out, 1, sizeof out - 1, pipe);
     out[size] = '\0';
