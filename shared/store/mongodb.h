@@ -2,7 +2,8 @@
 /*
  * The MongoDB back end, for what MongoDB 5+ and FerretDB 1.24 (behind a gate)
  * both do. A document is {_id, v, w, k, d, o, oa, gone}:
- *   k     {by_slug: {a: .., b: ..}}: the keys, a sub-document per declared index; a list is an array
+ *   k     {by_slug: {a: .., b: .., id: ..}}: the keys, a sub-document per declared index; a list is an array.
+ *         The id ends all but unique ones, because pages are ordered by it (with _id itself no index would be sparse)
  *   d     the fields
  *   o     [{i, t, j, a}]: events not yet relayed: id, type, JSON, time; oa: the oldest time
  *   gone  true: a tombstone, only there until its events are out
@@ -18,7 +19,8 @@ enum {
     CLIENTS_MAX = 32,
     SELECTION_MS = 1000,
     CONNECT_MS = 1000,
-    SOCKET_MS = 5000,
+    SOCKET_MS = 5000,         /* of one command */
+    LONG_MS = 3600 * 1000,    /* of one that makes an index */
     COMMAND_BYTES = 12 << 20, /* of documents in one command; the limit is 16 MiB */
 };
 
@@ -65,6 +67,10 @@ enum outcome {
     NOT_TRIED, /* it never left: ctx->error is UNAVAILABLE */
 };
 enum outcome mongodb_command(struct ctx *ctx, struct mongodb *mongodb, bson_t *command, bool writes, bson_t *reply);
+/* The same for what takes long (an index of many documents). */
+enum outcome mongodb_long_command(struct ctx *ctx, struct mongodb *mongodb, bson_t *command, bson_t *reply);
+/* The first of writeErrors in a reply that is ok. */
+enum outcome mongodb_write_errors(struct ctx *ctx, const struct mongodb *mongodb, const bson_t *reply);
 /* CONFLICT for a duplicate key (the index's name in the message where the server tells it), DISK_FULL, TOO_LARGE, ...
  */
 void mongodb_fail(struct ctx *ctx, const struct mongodb *mongodb, int code, const char *message);
@@ -113,8 +119,9 @@ bool document_update(struct ctx *ctx, const struct declarations *declared, const
 bool document_needs_old(const struct declarations *declared, const struct change *change);
 /* A tombstone of this version. */
 void document_remove(struct ctx *ctx, const struct change *change, int64_t version, bson_t *out);
-/* The keys of one index as {a, b, ...}; false in *some: the document is not in it. */
-bool document_keys(struct ctx *ctx, const struct declared *index, const bson_t *fields, bson_t *out, bool *some);
+/* The keys of one index as {a, b, ..., id}; false in *some: the document is not in it. */
+bool document_keys(struct ctx *ctx, const struct declared *index, const char *id, const bson_t *fields, bson_t *out,
+                   bool *some);
 
 /* What is declared, not older than a second. In ctx->arena. */
 struct catalog *catalog_create(void);

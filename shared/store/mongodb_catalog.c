@@ -8,6 +8,7 @@
 #include "store/collection.h"
 #include "store/mongodb.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -168,7 +169,7 @@ static bool create_index(struct ctx *ctx, struct mongodb *mongodb, const char *c
     _cleanup_(bson_destroyp) bson_t *command = BCON_NEW("createIndexes", BCON_UTF8(collection), "indexes", "[", "{",
                                                         "key", BCON_DOCUMENT(keys), "name", BCON_UTF8(name), "sparse",
                                                         BCON_BOOL(true), "unique", BCON_BOOL(unique), "}", "]");
-    bool ok = mongodb_command(ctx, mongodb, command, true, &reply) == DONE_WELL;
+    bool ok = mongodb_long_command(ctx, mongodb, command, &reply) == DONE_WELL;
     bson_destroy(&reply);
     return ok;
 }
@@ -195,8 +196,8 @@ static bool create_declared(struct ctx *ctx, struct mongodb *mongodb, const char
     _cleanup_(bson_destroyp) bson_t *keys = bson_new();
     for (size_t i = 0; i < index->fields; i++)
         BSON_APPEND_INT32(keys, arena_printf(&ctx->arena, "k.%s.%c", index->name, (char)('a' + i)), 1);
-    if (!index->unique) /* pages are ordered by it */
-        BSON_APPEND_INT32(keys, "_id", 1);
+    if (!index->unique)
+        BSON_APPEND_INT32(keys, arena_printf(&ctx->arena, "k.%s.id", index->name), 1);
     if (create_index(ctx, mongodb, collection, index->name, keys, index->unique))
         return true;
     return ctx_fail(ctx, ctx->error->code, "%s.%s could not be made", collection, index->name);
@@ -241,13 +242,10 @@ struct filling {
     struct mongodb *mongodb;
     const char *collection;
     const struct declared *index;
-    struct batch {
-        const char *id;
-        int64_t version;
-        bson_t *update;
-    } batch[FILL_BATCH];
-    size_t count; /* of documents in the batch */
-    size_t seen;
+    const char *last;  /* the id read last */
+    size_t read, seen; /* documents of the batch, and of the pass */
+    bson_t *updates;   /* of the batch, for one command */
+    uint32_t update_count;
 };
 
 static bool same_keys(const bson_t *document, const char *path, const bson_t *keys)
@@ -263,67 +261,85 @@ static bool same_keys(const bson_t *document, const char *path, const bson_t *ke
     return bson_init_static(&now, data, size) && bson_equal(&now, keys);
 }
 
+/* Conditioned on the version: who changed it meanwhile has set the keys. */
+static void add_update(struct filling *filling, const struct stored *stored, const char *path, const bson_t *keys)
+{
+    char room[16];
+    bson_t item, update, part;
+    const char *name = item_name(filling->update_count++, room);
+    _cleanup_(bson_destroyp) bson_t *filter = BCON_NEW("_id", BCON_UTF8(stored->id), "v", BCON_INT64(stored->version));
+    BSON_APPEND_DOCUMENT_BEGIN(filling->updates, name, &item);
+    BSON_APPEND_DOCUMENT(&item, "q", filter);
+    BSON_APPEND_DOCUMENT_BEGIN(&item, "u", &update);
+    const char *verb = bson_empty(keys) ? "$unset" : "$set";
+    BSON_APPEND_DOCUMENT_BEGIN(&update, verb, &part);
+    BSON_APPEND_DOCUMENT(&part, path, keys);
+    bson_append_document_end(&update, &part);
+    bson_append_document_end(&item, &update);
+    bson_append_document_end(filling->updates, &item);
+}
+
 static bool fill_row(struct ctx *ctx, void *self, const bson_t *document)
 {
     struct filling *filling = self;
     struct stored stored;
     if (!stored_read(ctx, document, &stored))
         return false;
-    struct batch *item = &filling->batch[filling->count++];
-    *item = (struct batch){ stored.id, stored.version, NULL };
-    filling->seen++;
+    filling->last = stored.id;
+    filling->read++;
     if (stored.gone)
         return true;
     bson_t keys = BSON_INITIALIZER;
-    bool some, ok = document_keys(ctx, filling->index, &stored.fields, &keys, &some);
+    bool some, ok = document_keys(ctx, filling->index, stored.id, &stored.fields, &keys, &some);
     const char *path = arena_printf(&ctx->arena, "k.%s", filling->index->name);
     if (ok && !same_keys(document, path, &keys))
-        item->update = some ? BCON_NEW("$set", "{", path, BCON_DOCUMENT(&keys), "}")
-                            : BCON_NEW("$unset", "{", path, BCON_UTF8(""), "}");
+        add_update(filling, &stored, path, &keys);
     bson_destroy(&keys);
     return ok || ctx_fail(ctx, ERROR_INVALID, "%s.%s: %s", filling->collection, filling->index->name, stored.id);
 }
 
-/* Conditioned on the version: who changed it meanwhile has set the keys. */
-static bool fill_update(struct ctx *ctx, struct filling *filling, const struct batch *item)
+static bool fill_update(struct ctx *ctx, struct filling *filling)
 {
-    int64_t count;
-    _cleanup_(bson_destroyp) bson_t *filter = BCON_NEW("_id", BCON_UTF8(item->id), "v", BCON_INT64(item->version));
-    if (mongodb_update(ctx, filling->mongodb, filling->collection, filter, item->update, false, &count) == DONE_WELL)
+    bson_t reply;
+    if (!filling->update_count)
         return true;
-    return ctx_fail(ctx, ctx->error->code, "%s.%s: %s", filling->collection, filling->index->name, item->id);
+    _cleanup_(bson_destroyp) bson_t *command = BCON_NEW("update", BCON_UTF8(filling->collection), "updates",
+                                                        BCON_ARRAY(filling->updates), "ordered", BCON_BOOL(false));
+    bool ok = mongodb_long_command(ctx, filling->mongodb, command, &reply) == DONE_WELL &&
+              mongodb_write_errors(ctx, filling->mongodb, &reply) == DONE_WELL;
+    bson_destroy(&reply);
+    return ok || ctx_fail(ctx, ctx->error->code, "%s.%s", filling->collection, filling->index->name);
 }
 
-static bool fill_batch(struct ctx *ctx, struct filling *filling, const char *after)
+static bool fill_batch(struct ctx *ctx, struct filling *filling, size_t limit)
 {
-    _cleanup_(bson_destroyp) bson_t *filter = BCON_NEW("_id", "{", "$gt", BCON_UTF8(after), "}");
+    _cleanup_(bson_destroyp) bson_t *filter = BCON_NEW("_id", "{", "$gt", BCON_UTF8(filling->last), "}");
     _cleanup_(bson_destroyp)
-        bson_t *opts = BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}", "limit", BCON_INT64(FILL_BATCH));
-    filling->count = 0;
-    bool ok = mongodb_find(ctx, filling->mongodb, filling->collection, filter, opts, fill_row, filling);
-    for (size_t i = 0; i < filling->count; i++) {
-        if (ok && filling->batch[i].update)
-            ok = fill_update(ctx, filling, &filling->batch[i]);
-        if (filling->batch[i].update)
-            bson_destroy(filling->batch[i].update);
-    }
-    return ok;
+        bson_t *opts = BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}", "limit", BCON_INT64((int64_t)limit));
+    filling->read = 0;
+    filling->update_count = 0;
+    bson_reinit(filling->updates);
+    return mongodb_find(ctx, filling->mongodb, filling->collection, filter, opts, fill_row, filling) &&
+           fill_update(ctx, filling);
 }
 
 static bool fill_all(struct ctx *ctx, struct filling *filling)
 {
+    size_t limit = filling->mongodb->batch_max < FILL_BATCH ? filling->mongodb->batch_max : FILL_BATCH;
     char last[ID_MAX + 1] = "";
     bool ok;
     filling->seen = 0;
-    do {
+    do { /* what a batch allocates ends with it */
         struct ctx own = { .deadline_ms = ctx->deadline_ms };
-        ok = fill_batch(&own, filling, last);
-        if (ok && filling->count)
-            strncpy(last, filling->batch[filling->count - 1].id, ID_MAX);
+        filling->last = last;
+        ok = fill_batch(&own, filling, limit);
+        filling->seen += filling->read;
+        if (filling->read)
+            snprintf(last, sizeof last, "%s", filling->last);
         if (!ok)
             ctx_fail(ctx, own.error->code, "%s", own.error->message);
         ctx_finish(&own);
-    } while (ok && filling->count == FILL_BATCH);
+    } while (ok && filling->read == limit);
     return ok;
 }
 
@@ -368,10 +384,8 @@ bool mongodb_declare(struct ctx *ctx, struct backend *self, const char *collecti
         return true;
     if (place == listed.declared.count && !list_index(ctx, mongodb, collection, index))
         return false;
-    struct filling *filling = arena_new(&ctx->arena, struct filling);
-    filling->mongodb = mongodb;
-    filling->collection = collection;
-    filling->index = index;
+    _cleanup_(bson_destroyp) bson_t *updates = bson_new();
+    struct filling filling = { .mongodb = mongodb, .collection = collection, .index = index, .updates = updates };
     return create_declared(ctx, mongodb, collection, index) && catalog_read(ctx, mongodb) &&
-           fill_settled(ctx, filling, &listed) && note_ready(ctx, mongodb, &listed, place);
+           fill_settled(ctx, &filling, &listed) && note_ready(ctx, mongodb, &listed, place);
 }

@@ -98,9 +98,9 @@ struct lent {
     mongoc_client_t *client;
 };
 
-static bool lend(struct ctx *ctx, struct mongodb *mongodb, struct lent *out)
+static bool lend(struct ctx *ctx, struct mongodb *mongodb, int64_t most_ms, struct lent *out)
 {
-    int64_t left = ctx_left_ms(ctx, SOCKET_MS), until = clock_ms() + left;
+    int64_t left = ctx_left_ms(ctx, most_ms), until = clock_ms() + left;
     *out = (struct lent){ mongodb, NULL };
     if (!left)
         return ctx_fail(ctx, ERROR_UNAVAILABLE, "the store did not answer in time");
@@ -144,18 +144,19 @@ static bool is_answer(const bson_error_t *why)
            why->domain == MONGOC_ERROR_BSON || why->domain == MONGOC_ERROR_COMMAND;
 }
 
-enum outcome mongodb_command(struct ctx *ctx, struct mongodb *mongodb, bson_t *command, bool writes, bson_t *reply)
+static enum outcome run(struct ctx *ctx, struct mongodb *mongodb, bson_t *command, bool writes, int64_t most_ms,
+                        bson_t *reply)
 {
     struct lent lent;
     bson_init(reply);
-    if (!lend(ctx, mongodb, &lent))
+    if (!lend(ctx, mongodb, most_ms, &lent))
         return NOT_TRIED;
-    BSON_APPEND_INT64(command, "maxTimeMS", ctx_left_ms(ctx, SOCKET_MS) + 1);
+    BSON_APPEND_INT64(command, "maxTimeMS", ctx_left_ms(ctx, most_ms) + 1);
     bson_error_t why;
     bson_destroy(reply);
-    bool ok = writes ? mongoc_client_write_command_with_opts(lent.client, mongodb->database, command, NULL, reply, &why)
-                     : mongoc_client_read_command_with_opts(lent.client, mongodb->database, command, NULL, NULL, reply,
-                                                            &why);
+    const char *database = mongodb->database;
+    bool ok = writes ? mongoc_client_write_command_with_opts(lent.client, database, command, NULL, reply, &why)
+                     : mongoc_client_read_command_with_opts(lent.client, database, command, NULL, NULL, reply, &why);
     give_back(&lent, ok || is_answer(&why));
     if (ok)
         return DONE_WELL;
@@ -163,8 +164,17 @@ enum outcome mongodb_command(struct ctx *ctx, struct mongodb *mongodb, bson_t *c
     return translate(mongodb, (int)why.code, why.message) == DUPLICATE_KEY ? REFUSED : outcome_of(&why);
 }
 
-/* The first of writeErrors, which a reply may hold though it is ok. */
-static enum outcome write_errors(struct ctx *ctx, const struct mongodb *mongodb, const bson_t *reply)
+enum outcome mongodb_command(struct ctx *ctx, struct mongodb *mongodb, bson_t *command, bool writes, bson_t *reply)
+{
+    return run(ctx, mongodb, command, writes, SOCKET_MS, reply);
+}
+
+enum outcome mongodb_long_command(struct ctx *ctx, struct mongodb *mongodb, bson_t *command, bson_t *reply)
+{
+    return run(ctx, mongodb, command, true, LONG_MS, reply);
+}
+
+enum outcome mongodb_write_errors(struct ctx *ctx, const struct mongodb *mongodb, const bson_t *reply)
 {
     bson_iter_t at, code, message;
     if (!bson_iter_init(&at, reply) || !bson_iter_find_descendant(&at, "writeErrors.0.code", &code))
@@ -188,7 +198,7 @@ static enum outcome write_one(struct ctx *ctx, struct mongodb *mongodb, bson_t *
     bson_t reply;
     enum outcome outcome = mongodb_command(ctx, mongodb, command, true, &reply);
     if (outcome == DONE_WELL)
-        outcome = write_errors(ctx, mongodb, &reply);
+        outcome = mongodb_write_errors(ctx, mongodb, &reply);
     bson_iter_t at;
     if (count)
         *count = bson_iter_init_find(&at, &reply, "n") ? bson_iter_as_int64(&at) : 0;
@@ -248,7 +258,7 @@ static bool find_once(struct ctx *ctx, struct mongodb *mongodb, const char *coll
 {
     struct lent lent;
     *answered = true; /* or not even asked */
-    if (!lend(ctx, mongodb, &lent))
+    if (!lend(ctx, mongodb, SOCKET_MS, &lent))
         return false;
     bson_t limited;
     bson_copy_to(opts, &limited);

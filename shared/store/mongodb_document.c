@@ -32,7 +32,8 @@ static void append_values(bson_t *out, const char *name, const struct entry *ent
     bson_append_array_end(out, &values);
 }
 
-bool document_keys(struct ctx *ctx, const struct declared *index, const bson_t *fields, bson_t *out, bool *some)
+bool document_keys(struct ctx *ctx, const struct declared *index, const char *id, const bson_t *fields, bson_t *out,
+                   bool *some)
 {
     static const char *const names[INDEX_FIELDS] = { "a", "b", "c", "d" };
     struct entry *entries;
@@ -42,14 +43,17 @@ bool document_keys(struct ctx *ctx, const struct declared *index, const bson_t *
     *some = count != 0;
     for (size_t i = 0; count && i < index->fields; i++)
         append_values(out, names[i], entries, count, i);
+    if (count && !index->unique)
+        BSON_APPEND_UTF8(out, "id", id);
     return true;
 }
 
-static bool append_all_keys(struct ctx *ctx, const struct declarations *declared, const bson_t *fields, bson_t *out)
+static bool append_all_keys(struct ctx *ctx, const struct declarations *declared, const char *id, const bson_t *fields,
+                            bson_t *out)
 {
     for (size_t i = 0; i < declared->count; i++) {
         bson_t keys = BSON_INITIALIZER;
-        bool some = false, ok = document_keys(ctx, &declared->items[i], fields, &keys, &some);
+        bool some = false, ok = document_keys(ctx, &declared->items[i], id, fields, &keys, &some);
         if (ok && some)
             BSON_APPEND_DOCUMENT(out, declared->items[i].name, &keys);
         bson_destroy(&keys);
@@ -101,7 +105,7 @@ bool document_insert(struct ctx *ctx, const struct declarations *declared, const
     BSON_APPEND_INT64(out, "v", 1);
     BSON_APPEND_UTF8(out, "w", change->w);
     BSON_APPEND_DOCUMENT_BEGIN(out, "k", &keys);
-    bool ok = append_all_keys(ctx, declared, change->set, &keys);
+    bool ok = append_all_keys(ctx, declared, change->id, change->set, &keys);
     bson_append_document_end(out, &keys);
     BSON_APPEND_DOCUMENT(out, "d", change->set);
     if (change->event_count) {
@@ -118,7 +122,7 @@ bool document_revive(struct ctx *ctx, const struct declarations *declared, const
     BSON_APPEND_INT64(&set, "v", 1);
     BSON_APPEND_UTF8(&set, "w", change->w);
     BSON_APPEND_DOCUMENT_BEGIN(&set, "k", &keys);
-    bool ok = append_all_keys(ctx, declared, change->set, &keys);
+    bool ok = append_all_keys(ctx, declared, change->id, change->set, &keys);
     bson_append_document_end(&set, &keys);
     BSON_APPEND_DOCUMENT(&set, "d", change->set);
     bson_append_document_end(out, &set);
@@ -162,7 +166,7 @@ static bool part_keys(struct ctx *ctx, const struct declarations *declared, cons
             continue;
         bson_t keys = BSON_INITIALIZER;
         const char *path = arena_printf(&ctx->arena, "k.%s", declared->items[i].name);
-        bool some = false, ok = document_keys(ctx, &declared->items[i], fields, &keys, &some);
+        bool some = false, ok = document_keys(ctx, &declared->items[i], change->id, fields, &keys, &some);
         if (ok && some)
             BSON_APPEND_DOCUMENT(&parts->set, path, &keys);
         else if (ok)

@@ -134,7 +134,9 @@ static void order_make(struct ctx *ctx, const struct query *query, struct order 
     if (out->count && query->index->unique)
         return;
     out->after[out->count] = &out->after_id;
-    out->paths[out->count++] = "_id";
+    out->paths[out->count++] = query->index && !query->index->unique
+                                   ? arena_printf(&ctx->arena, "k.%s.id", query->index->name)
+                                   : "_id";
 }
 
 static void append_key(bson_t *out, const char *name, const struct key *key)

@@ -18,12 +18,11 @@ mongoc_stream_t *mongoc_client_default_stream_initiator(const mongoc_uri_t *uri,
 
 enum { LIMITED_STREAM = 1000 }; /* a type that libmongoc does not know */
 
-static int32_t within(const struct limited *self, int32_t timeout_ms)
+/* What is left, whatever libmongoc would have waited. */
+static int32_t left_ms(const struct limited *self)
 {
     int64_t left = self->limit->until_ms - clock_ms();
-    if (left < 1)
-        return 1;
-    return timeout_ms > 0 && timeout_ms < left ? timeout_ms : (int32_t)left;
+    return left < 1 ? 1 : (int32_t)left;
 }
 
 static void limited_destroy(mongoc_stream_t *stream)
@@ -50,15 +49,17 @@ static int limited_flush(mongoc_stream_t *stream)
 
 static ssize_t limited_writev(mongoc_stream_t *stream, mongoc_iovec_t *iov, size_t count, int32_t timeout_ms)
 {
+    (void)timeout_ms;
     struct limited *self = (struct limited *)stream;
-    return mongoc_stream_writev(self->inner, iov, count, within(self, timeout_ms));
+    return mongoc_stream_writev(self->inner, iov, count, left_ms(self));
 }
 
 static ssize_t limited_readv(mongoc_stream_t *stream, mongoc_iovec_t *iov, size_t count, size_t least,
                              int32_t timeout_ms)
 {
+    (void)timeout_ms;
     struct limited *self = (struct limited *)stream;
-    return mongoc_stream_readv(self->inner, iov, count, least, within(self, timeout_ms));
+    return mongoc_stream_readv(self->inner, iov, count, least, left_ms(self));
 }
 
 static int limited_setsockopt(mongoc_stream_t *stream, int level, int name, void *value, mongoc_socklen_t size)

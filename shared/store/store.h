@@ -10,7 +10,14 @@
  * Any thread; calls block until ctx->deadline_ms at the most, then fail with
  * ERROR_UNAVAILABLE. After an unknown outcome (a timeout while writing) the
  * store reads back and compares `w`, so a write is either known to be there,
- * or failed.
+ * or failed. (store_adjust cannot be tried twice: where it cannot be told
+ * whether it was counted it fails with ERROR_UNAVAILABLE. An embedded commit
+ * that is under way is waited for.) ERROR_DISK_FULL: nothing was written.
+ *
+ * Bounds: ids 512 bytes, a text in an index 2,048, a list in an index 1,000
+ * items, a document 8 MiB, an event 512 KiB, 64 events a write, 32 indexes a
+ * collection, 64 collections. Names of collections and indexes are letters,
+ * digits and _.
  */
 #include "record/record.h"
 
@@ -27,7 +34,9 @@ enum { INDEX_FIELDS = 4 };
 /*
  * Fields are named as in the table and top-level: TEXT, ID, INTEGER, TIME,
  * ENUM, FLAG, at most one LIST of TEXT or ID per index (an entry for each item), none in a
- * unique one. A document that lacks one of the fields is not in the index.
+ * unique one. A document that lacks one of the fields is not in the index
+ * (INTEGER 0 and TIME 0 are absent). An index must have been declared by a
+ * migration: a query of one that was not fails with ERROR_UNAVAILABLE.
  */
 struct index {
     const char *name;
@@ -42,6 +51,11 @@ struct collection {
     const struct index *indexes; /* ends with {0}; NULL = none */
 };
 
+/*
+ * An id used again after store_remove() begins at version 1 again: entities
+ * whose events are compared by version take fresh ids. Events "event.otp.*" are
+ * never kept in the event log.
+ */
 /* A CloudEvents 1.0 event carried by a write; relayed to the stream EVENTS (or OTP) under subject `type`. */
 struct event {
     const char *type;    /* "event.track.published": also its NATS subject */
@@ -145,7 +159,8 @@ bool store_write_many(struct ctx *ctx, struct store *store, struct write *writes
 /*
  * A page of an index: all documents whose first `equals` fields equal `equal`,
  * and whose next field lies in [from, to) where given, ordered by the remaining
- * fields and id. A scan holds no transaction between pages.
+ * fields and id. A list must be among the equals. A scan holds no transaction
+ * between pages. `index` NULL, or all fields equal: from and to are ids.
  */
 struct scan {
     const char *index; /* NULL: by id */
