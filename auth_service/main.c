@@ -30,7 +30,8 @@ static const struct setting settings[] = {
             .help = "iss of the tokens"),
     SETTING("AUTH_AUDIENCE", SETTING_TEXT, struct auth_settings, audience, .value = "tonearm", .min = 1, .max = 200,
             .help = "aud of the tokens"),
-    SETTING("AUTH_MASTER_SECRET", SETTING_SECRET, struct auth_settings, master, .required = true, .min = 32, .max = 1024,
+    SETTING("AUTH_MASTER_SECRET", SETTING_SECRET, struct auth_settings, master, .required = true, .min = 32,
+            .max = 1024,
             .help = "seals the signing keys in the store and makes refresh tokens; all replicas have the same"),
     SETTING("AUTH_SIGNING_KEY_FILE", SETTING_TEXT, struct auth_settings, signing_key_file,
             .help = "PEM of the first signing key; read where the store has none, else it is generated"),
@@ -75,13 +76,11 @@ static void store_written(void *self)
 static bool start_store(struct ctx *ctx, struct process *process)
 {
     const struct store_settings *set = &process->set.store;
-    process->store = store_open(ctx,
-                                &(struct store_options){ .url = set->url,
-                                                         .service = "auth",
-                                                         .ferretdb = set->ferretdb,
-                                                         .written = store_written,
-                                                         .self = process },
-                                auth_collections);
+    process->store = store_open(
+        ctx,
+        &(struct store_options){
+            .url = set->url, .service = "auth", .ferretdb = set->ferretdb, .written = store_written, .self = process },
+        auth_collections);
     if (!process->store)
         return false;
     return set->migrate ? migrate(ctx, process->store, set->migrations, NULL, NULL)
@@ -101,8 +100,8 @@ static bool start_nats(struct ctx *ctx, struct process *process)
                                                         .queue = 4096 });
     if (!process->bus || !streams_keep(ctx, process->bus, streams))
         return false;
-    process->feed = feed_open(ctx, &(struct feed_options){ .bus = process->bus,
-                                                           .keep_ms = process->set.access_ttl_ms + BROADCASTS_KEPT_MS });
+    process->feed = feed_open(
+        ctx, &(struct feed_options){ .bus = process->bus, .keep_ms = process->set.access_ttl_ms + BROADCASTS_KEPT_MS });
     if (!process->feed)
         return false;
     atomic_store(&process->relay, relay_start(ctx, process->bus, process->store));
@@ -152,8 +151,8 @@ static void start_workers(struct process *process)
     size_t threads = (size_t)set->common.workers;
     process->workers = workers_create(threads, threads / 4, QUEUE);
     process->hashing = workers_create((size_t)set->password_threads, 0, HASHING_QUEUE);
-    metric_watch(process->metrics, "tonearm_auth_password_queue", "Requests that wait for a thread that hashes passwords",
-                 waiting_to_hash, process->hashing);
+    metric_watch(process->metrics, "tonearm_auth_password_queue",
+                 "Requests that wait for a thread that hashes passwords", waiting_to_hash, process->hashing);
 }
 
 static bool start_server(struct ctx *ctx, struct process *process)
@@ -183,16 +182,16 @@ static bool start_service(struct ctx *ctx, struct process *process)
     static const struct subject none[] = { { 0 } };
     struct pair *metadata = arena_array(&ctx->arena, struct pair, 2);
     metadata[0] = (struct pair){ "http", server_address(process->server) };
-    process->service =
-        service_start(ctx, process->bus,
-                      &(struct service_options){ .name = "auth",
-                                                 .version = TONEARM_VERSION,
-                                                 .description = "people, sessions, tokens, roles and API keys",
-                                                 .subjects = none,
-                                                 .mounts = process->parts.subject_mounts,
-                                                 .metadata = metadata,
-                                                 .workers = process->workers,
-                                                 .metrics = process->metrics });
+    process->service = service_start(
+        ctx, process->bus,
+        &(struct service_options){ .name = "auth",
+                                   .version = TONEARM_VERSION,
+                                   .description = "people, sessions, tokens, roles and API keys",
+                                   .subjects = none,
+                                   .mounts = process->parts.subject_mounts,
+                                   .metadata = metadata,
+                                   .workers = process->workers,
+                                   .metrics = process->metrics });
     return process->service;
 }
 

@@ -21,10 +21,8 @@ static void connect_parts(struct auth_parts *parts, const struct auth_options *o
 {
     parts->announcer = (struct announcer){ options->store, options->feed, announced };
     parts->users = (struct users){ options->store, roles_create(options->store), &parts->announcer, options->cost };
-    parts->sessions =
-        (struct sessions){ options->store, &parts->announcer, options->master, options->refresh_ttl_ms };
-    parts->tokens =
-        (struct tokens){ parts->keys.ring, options->issuer, options->audience, options->access_ttl_ms };
+    parts->sessions = (struct sessions){ options->store, &parts->announcer, options->master, options->refresh_ttl_ms };
+    parts->tokens = (struct tokens){ parts->keys.ring, options->issuer, options->audience, options->access_ttl_ms };
     parts->apikeys = (struct apikeys){ options->store, &parts->announcer };
     parts->local = local_authority_create(&(struct local_authority_options){
         &parts->tokens, &parts->sessions, &parts->users, &parts->apikeys, options->feed, options->tokens_remembered });
@@ -38,14 +36,16 @@ static void connect_parts(struct auth_parts *parts, const struct auth_options *o
 static void mount_parts(struct auth_parts *parts)
 {
     const struct mount mounts[] = {
-        { signin_routes, &parts->signin },   { token_routes, &parts->refresh },
-        { profile_routes, &parts->users },   { session_routes, &parts->session_service },
-        { admin_routes, &parts->signin },    { apikey_routes, &parts->apikeys },
+        { signin_routes, &parts->signin }, { token_routes, &parts->refresh },
+        { profile_routes, &parts->users }, { session_routes, &parts->session_service },
+        { admin_routes, &parts->signin },  { apikey_routes, &parts->apikeys },
         { key_routes, &parts->keys },
     };
     const struct subject_mount subjects[] = {
-        { token_subjects, &parts->token_service }, { role_subjects, &parts->users },
-        { apikey_subjects, &parts->apikeys },      { profile_subjects, &parts->users },
+        { token_subjects, &parts->token_service },
+        { role_subjects, &parts->users },
+        { apikey_subjects, &parts->apikeys },
+        { profile_subjects, &parts->users },
         { key_subjects, &parts->keys },
     };
     const struct chore chores[] = {

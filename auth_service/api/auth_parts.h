@@ -39,9 +39,9 @@ struct auth_parts {
     struct session_service session_service;
     struct token_service token_service;
 
-    struct mount mounts[10];                  /* for server_start() */
-    struct subject_mount subject_mounts[6];   /* for service_start() */
-    struct chore chores[4];                   /* for keeper_start() */
+    struct mount mounts[10];                /* for server_start() */
+    struct subject_mount subject_mounts[6]; /* for service_start() */
+    struct chore chores[4];                 /* for keeper_start() */
 };
 
 /* The parts point at each other: `parts` must stay where it is. False leaves nothing behind. */

@@ -74,9 +74,9 @@ static void open_store(void)
 {
     struct ctx *ctx = &fixture.ctx;
     const char *ferretdb = getenv("STORE_FERRETDB"), *root = getenv("ROOT");
-    const struct store_options options = {
-        .url = store_url(), .service = "auth", .ferretdb = ferretdb && *ferretdb == '1'
-    };
+    const struct store_options options = { .url = store_url(),
+                                           .service = "auth",
+                                           .ferretdb = ferretdb && *ferretdb == '1' };
     fixture.store = store_open(ctx, &options, auth_collections);
     cr_assert(fixture.store, "%s", ctx->error ? ctx->error->message : "");
     const char *migrations = arena_printf(&ctx->arena, "%s/migrations/auth", root ? root : ".");
@@ -87,9 +87,11 @@ static void open_store(void)
 static void open_feed(void)
 {
     struct ctx *ctx = &fixture.ctx;
-    fixture.bus = bus_open(ctx, &(struct bus_options){
-        .url = fixture_options.nats_url ? fixture_options.nats_url : "nats://127.0.0.1:1", .name = "auth",
-        .instance = "test", .queue = 256 });
+    fixture.bus = bus_open(
+        ctx, &(struct bus_options){ .url = fixture_options.nats_url ? fixture_options.nats_url : "nats://127.0.0.1:1",
+                                    .name = "auth",
+                                    .instance = "test",
+                                    .queue = 256 });
     cr_assert(fixture.bus, "%s", ctx->error ? ctx->error->message : "");
     fixture.feed = feed_open(ctx, &(struct feed_options){ .bus = fixture.bus, .keep_ms = 60000 });
     cr_assert(fixture.feed, "%s", ctx->error ? ctx->error->message : "");
@@ -223,8 +225,8 @@ static const struct route *find_route(struct request *req)
 {
     for (const struct mount *mount = fixture.parts.mounts; mount->routes; mount++) {
         unsigned allowed;
-        const struct route *route =
-            route_match(mount->routes, req->method, req->path, &req->ctx.arena, &req->params, &allowed);
+        const struct route *route = route_match(mount->routes, req->method, req->path, &req->ctx.arena, &req->params,
+                                                &allowed);
         req->service = mount->service;
         if (route)
             return route;
@@ -293,9 +295,9 @@ bool has_violation(const struct answer *answer, const char *field, const char *r
 {
     size_t i;
     json_t *error;
-    json_array_foreach(json_object_get(answer->body, "errors"), i, error)
-        if (text_equal(text_at(error, "field"), field) && text_equal(text_at(error, "rule"), rule))
-            return true;
+    json_array_foreach(json_object_get(answer->body, "errors"), i,
+                       error) if (text_equal(text_at(error, "field"), field) &&
+                                  text_equal(text_at(error, "rule"), rule)) return true;
     return false;
 }
 
@@ -325,8 +327,8 @@ struct person person_of(const json_t *tokens)
 static struct person enter(const char *path, const char *name, int status)
 {
     const char *email = format("%s@example.com", name);
-    struct answer answer =
-        CALL(POST, path, format("{\"email\":\"%s\",\"password\":\"correct horse\",\"name\":\"%s\"}", email, name));
+    struct answer answer = CALL(
+        POST, path, format("{\"email\":\"%s\",\"password\":\"correct horse\",\"name\":\"%s\"}", email, name));
     cr_assert_eq(answer.status, status, "%s", answer.text);
     struct person person = person_of(json_at(answer.data, "tokens"));
     person.email = email;

@@ -42,10 +42,10 @@ struct call {
     enum method method;
     const char *path; /* with its query */
     const char *body;
-    const char *token; /* Authorization: Bearer */
-    const char *key;   /* X-API-Key: checked here; NULL: the edge has done it */
+    const char *token;          /* Authorization: Bearer */
+    const char *key;            /* X-API-Key: checked here; NULL: the edge has done it */
     const char *header, *value; /* a further one */
-    bool late; /* its deadline has passed: the store answers nothing in time */
+    bool late;                  /* its deadline has passed: the store answers nothing in time */
 };
 
 struct answer {

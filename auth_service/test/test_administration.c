@@ -84,8 +84,8 @@ Test(administration, lists_users_by_pages)
     const char *cursor = NULL;
     size_t seen = 0;
     do {
-        struct answer answer =
-            CALL(GET, cursor ? format("/users?limit=2&cursor=%s", cursor) : "/users?limit=2", .token = root.access);
+        struct answer answer = CALL(GET, cursor ? format("/users?limit=2&cursor=%s", cursor) : "/users?limit=2",
+                                    .token = root.access);
         cr_assert_eq(answer.status, 200, "%s", answer.text);
         seen += json_array_size(json_at(answer.data, "items"));
         cr_expect_not_null(text_at(answer.data, "items.0.email"));
@@ -143,9 +143,12 @@ Test(administration, answers_about_roles)
         const char *user, *roles;
         bool has;
     } cases[] = {
-        { ann.id, "[\"LISTENER\"]", true },           { ann.id, "[\"ARTIST\"]", false },
-        { ann.id, "[\"ARTIST\",\"LISTENER\"]", true }, { ann.id, "[\"ADMIN\"]", false },
-        { root.id, "[\"ARTIST\"]", true },            { root.id, "[\"ADMIN\"]", true },
+        { ann.id, "[\"LISTENER\"]", true },
+        { ann.id, "[\"ARTIST\"]", false },
+        { ann.id, "[\"ARTIST\",\"LISTENER\"]", true },
+        { ann.id, "[\"ADMIN\"]", false },
+        { root.id, "[\"ARTIST\"]", true },
+        { root.id, "[\"ADMIN\"]", true },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const char *body = format("{\"userId\":\"%s\",\"roles\":%s}", cases[i].user, cases[i].roles);
@@ -157,16 +160,15 @@ Test(administration, answers_about_roles)
     cr_expect_eq(call_subject("auth.validate.role", "{\"userId\":\"x\",\"roles\":[\"ADMIN\"]}", false).status, 404);
     cr_expect_eq(call_subject("auth.validate.role", "not json", false).status, 400);
     put(&root, ann.id, "status", "{\"status\":\"SUSPENDED\"}");
-    struct answer answer = call_subject(
-        "auth.validate.role", format("{\"userId\":\"%s\",\"roles\":[\"LISTENER\"]}", ann.id), false);
+    struct answer answer = call_subject("auth.validate.role",
+                                        format("{\"userId\":\"%s\",\"roles\":[\"LISTENER\"]}", ann.id), false);
     cr_expect(json_is_false(json_at(answer.body, "hasRole")));
 }
 
 Test(administration, answers_about_tokens)
 {
     struct person ann = signup("ann");
-    struct answer answer =
-        call_subject("auth.validate.token", format("{\"accessToken\":\"%s\"}", ann.access), false);
+    struct answer answer = call_subject("auth.validate.token", format("{\"accessToken\":\"%s\"}", ann.access), false);
     cr_assert_eq(answer.status, 200, "%s", answer.text);
     cr_expect_str_eq(text_at(answer.body, "user.id"), ann.id);
     cr_expect_str_eq(text_at(answer.body, "user.email"), "ann@example.com");
@@ -175,8 +177,10 @@ Test(administration, answers_about_tokens)
     cr_expect_str_eq(text_at(answer.body, "sessionId"), ann.session);
     cr_expect_eq(json_integer_value(json_at(answer.body, "userVersion")), 1);
     cr_expect_not_null(text_at(answer.body, "expiresAt"));
-    cr_expect_eq(call_subject("auth.validate.token", format("{\"accessToken\":\"%s\"}", ann.refresh), false).status, 401);
+    cr_expect_eq(call_subject("auth.validate.token", format("{\"accessToken\":\"%s\"}", ann.refresh), false).status,
+                 401);
     cr_expect_eq(call_subject("auth.validate.token", "{\"accessToken\":\"\"}", false).status, 400);
     CALL(DELETE, "/signout", .token = ann.access);
-    cr_expect_eq(call_subject("auth.validate.token", format("{\"accessToken\":\"%s\"}", ann.access), false).status, 401);
+    cr_expect_eq(call_subject("auth.validate.token", format("{\"accessToken\":\"%s\"}", ann.access), false).status,
+                 401);
 }

@@ -59,7 +59,8 @@ Test(apikeys, that_are_none_do_not)
 {
     struct person root = admin();
     const char *key = text_at(make(&root, "{\"name\":\"web\",\"scopes\":[\"GENERAL\"]}").data, "key");
-    char *forged = apikey_make(&fixture.ctx, format("%.24s", key + 3)); /* the right form, id and checksum, another secret */
+    char *forged = apikey_make(&fixture.ctx,
+                               format("%.24s", key + 3)); /* the right form, id and checksum, another secret */
     char *unknown = apikey_make(&fixture.ctx, "000000000000000000000000");
     char *altered = arena_strdup(&fixture.ctx.arena, key);
     altered[40] = altered[40] == 'a' ? 'b' : 'a';
@@ -135,13 +136,22 @@ Test(apikeys, reach_what_their_scopes_reach)
         const char *path;
         int status;
     } cases[] = {
-        { "/media/tracks", 200 },          { "/media/tracks/latest", 200 },     { "/media/tracks?limit=1", 200 },
-        { "/media/tracks?q=a%20b//", 200 }, { "/media/tracksx", 403 },           { "/media", 403 },
-        { "/auth/users", 403 },            { "/media/tracks/../../auth", 403 }, { "/media/tracks/%2e%2e/x", 403 },
-        { "/media/tracks//x", 403 },       { "", 403 },                         { "media/tracks", 403 },
+        { "/media/tracks", 200 },
+        { "/media/tracks/latest", 200 },
+        { "/media/tracks?limit=1", 200 },
+        { "/media/tracks?q=a%20b//", 200 },
+        { "/media/tracksx", 403 },
+        { "/media", 403 },
+        { "/auth/users", 403 },
+        { "/media/tracks/../../auth", 403 },
+        { "/media/tracks/%2e%2e/x", 403 },
+        { "/media/tracks//x", 403 },
+        { "", 403 },
+        { "media/tracks", 403 },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct answer answer = CALL(GET, "/verify/apikey", .key = media, .header = "x-original-uri", .value = cases[i].path);
+        struct answer answer = CALL(GET, "/verify/apikey", .key = media, .header = "x-original-uri",
+                                    .value = cases[i].path);
         cr_expect_eq(answer.status, cases[i].status, "%s", cases[i].path);
         answer = CALL(GET, "/verify/apikey", .key = media, .header = "x-forwarded-uri", .value = cases[i].path);
         cr_expect_eq(answer.status, cases[i].status, "%s", cases[i].path);
@@ -165,14 +175,16 @@ Test(apikeys, are_named_in_the_tokens_they_lead_to)
 {
     struct person root = admin();
     struct answer made = make(&root, "{\"name\":\"g\",\"scopes\":[\"GENERAL\"]}");
-    struct answer answer =
-        CALL(POST, "/signin/basic", "{\"email\":\"admin@example.com\",\"password\":\"correct horse\"}",
-             .key = text_at(made.data, "key"));
+    struct answer answer = CALL(POST, "/signin/basic",
+                                "{\"email\":\"admin@example.com\",\"password\":\"correct horse\"}",
+                                .key = text_at(made.data, "key"));
     struct jwt_claims claims;
-    cr_assert(token_check(&fixture.ctx, &fixture.parts.tokens, text_at(answer.data, "tokens.accessToken"), false, &claims));
+    cr_assert(
+        token_check(&fixture.ctx, &fixture.parts.tokens, text_at(answer.data, "tokens.accessToken"), false, &claims));
     cr_expect_str_eq(claims.client, text_at(made.data, "id"));
     answer = CALL(POST, "/signin/basic", "{\"email\":\"admin@example.com\",\"password\":\"correct horse\"}",
                   .header = "x-credential-identifier", .value = "by the edge");
-    cr_assert(token_check(&fixture.ctx, &fixture.parts.tokens, text_at(answer.data, "tokens.accessToken"), false, &claims));
+    cr_assert(
+        token_check(&fixture.ctx, &fixture.parts.tokens, text_at(answer.data, "tokens.accessToken"), false, &claims));
     cr_expect_str_eq(claims.client, "by the edge");
 }

@@ -43,8 +43,7 @@ Test(profile, changes_what_is_given_and_nothing_else)
 Test(profile, refuses_what_is_not_valid)
 {
     struct person ann = signup("ann");
-    struct answer answer =
-        change(&ann, "{\"name\":\"A\",\"profilePicUrl\":\"javascript:alert(1)\",\"locale\":\"xx\"}");
+    struct answer answer = change(&ann, "{\"name\":\"A\",\"profilePicUrl\":\"javascript:alert(1)\",\"locale\":\"xx\"}");
     cr_assert_eq(answer.status, 400);
     cr_expect(has_violation(&answer, "name", "min"));
     cr_expect(has_violation(&answer, "profilePicUrl", "url"));
@@ -90,8 +89,8 @@ Test(profile, is_told_to_other_services)
     cr_expect_eq(call_subject("auth.profile.user", format("{\"id\":\"%s\"}", ann.id), true).status, 503);
 
     struct answer two = call_subject(
-        "auth.profile.users", format("{\"ids\":[\"%s\",\"nothing\",\"000000000000000000000000\",\"%s\"]}", bob.id, ann.id),
-        false);
+        "auth.profile.users",
+        format("{\"ids\":[\"%s\",\"nothing\",\"000000000000000000000000\",\"%s\"]}", bob.id, ann.id), false);
     cr_assert_eq(json_array_size(json_at(two.body, "users")), 2, "%s", two.text);
     cr_expect_str_eq(text_at(two.body, "users.0.id"), bob.id);
     cr_expect_str_eq(text_at(two.body, "users.1.id"), ann.id);

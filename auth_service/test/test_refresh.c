@@ -155,13 +155,20 @@ Test(refresh, takes_an_access_token_that_has_expired)
 {
     struct person ann = signup("ann");
     const struct tokens *tokens = &fixture.parts.tokens;
-    struct jwt_claims claims = { .issuer = tokens->issuer, .audience = tokens->audience, .subject = ann.id,
-                                 .session = ann.session,   .id = "x",                    .client = "x",
-                                 .issued = 1000,           .expires = 1900,              .user_version = 1 };
+    struct jwt_claims claims = { .issuer = tokens->issuer,
+                                 .audience = tokens->audience,
+                                 .subject = ann.id,
+                                 .session = ann.session,
+                                 .id = "x",
+                                 .client = "x",
+                                 .issued = 1000,
+                                 .expires = 1900,
+                                 .user_version = 1 };
     const char *old = key_ring_sign(&fixture.ctx, tokens->ring, "at+jwt", &claims);
     cr_assert_not_null(old);
     cr_expect_eq(CALL(GET, "/profile/mine", .token = old).status, 401);
-    cr_expect_eq(CALL(POST, "/token/refresh", format("{\"refreshToken\":\"%s\"}", ann.refresh), .token = old).status, 200);
+    cr_expect_eq(CALL(POST, "/token/refresh", format("{\"refreshToken\":\"%s\"}", ann.refresh), .token = old).status,
+                 200);
 }
 
 Test(refresh, refuses_a_suspended_user)
@@ -180,8 +187,7 @@ Test(refresh, refuses_a_suspended_user)
 Test(refresh, calls_an_outage_an_outage)
 {
     struct person ann = signup("ann");
-    struct answer answer =
-        CALL(POST, "/token/refresh", format("{\"refreshToken\":\"%s\"}", ann.refresh), .late = true);
+    struct answer answer = CALL(POST, "/token/refresh", format("{\"refreshToken\":\"%s\"}", ann.refresh), .late = true);
     cr_expect_eq(answer.status, 503, "%s", answer.text);
     cr_expect(alive(&ann));
     cr_expect_eq(refresh(ann.refresh).status, 200);

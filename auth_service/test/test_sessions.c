@@ -81,7 +81,8 @@ Test(sessions, are_ended_one_by_one)
 
 static struct answer change_password(const char *token, const char *current, const char *password)
 {
-    return CALL(PUT, "/password", format("{\"current\":\"%s\",\"password\":\"%s\"}", current, password), .token = token);
+    return CALL(PUT, "/password", format("{\"current\":\"%s\",\"password\":\"%s\"}", current, password),
+                .token = token);
 }
 
 Test(sessions, a_new_password_ends_all_others)
@@ -95,8 +96,10 @@ Test(sessions, a_new_password_ends_all_others)
     cr_expect_not(alive(&other));
     cr_expect(opens(&bob));
     cr_expect(alive(&ann));
-    cr_expect_eq(CALL(POST, "/signin/basic", "{\"email\":\"ann@example.com\",\"password\":\"correct horse\"}").status, 401);
-    cr_expect_eq(CALL(POST, "/signin/basic", "{\"email\":\"ann@example.com\",\"password\":\"battery staple\"}").status, 200);
+    cr_expect_eq(CALL(POST, "/signin/basic", "{\"email\":\"ann@example.com\",\"password\":\"correct horse\"}").status,
+                 401);
+    cr_expect_eq(CALL(POST, "/signin/basic", "{\"email\":\"ann@example.com\",\"password\":\"battery staple\"}").status,
+                 200);
 }
 
 /* The one that was spared by a change of password is not spared by the next. */
@@ -163,8 +166,11 @@ static void add_sessions(const struct user *user, size_t count)
     struct session *added = arena_array(arena, struct session, count);
     struct write *writes = arena_array(arena, struct write, count);
     for (size_t i = 0; i < count; i++) {
-        added[i] = (struct session){ .doc.id = id_new(arena), .user_id = user->doc.id, .epoch = 1,
-                                     .created_at = clock_now_ms(), .expires_at = clock_now_ms() + 1000000 };
+        added[i] = (struct session){ .doc.id = id_new(arena),
+                                     .user_id = user->doc.id,
+                                     .epoch = 1,
+                                     .created_at = clock_now_ms(),
+                                     .expires_at = clock_now_ms() + 1000000 };
         writes[i] = (struct write){ WRITE_INSERT, &session_collection, &added[i] };
     }
     cr_assert(store_write_many(&fixture.ctx, fixture.store, writes, count));

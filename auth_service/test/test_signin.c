@@ -81,8 +81,8 @@ Test(dear_signin, takes_the_same_time_whether_there_is_an_account)
 Test(signin, calls_an_outage_an_outage)
 {
     signup("ann");
-    struct answer answer = CALL(POST, "/signin/basic",
-                                "{\"email\":\"ann@example.com\",\"password\":\"correct horse\"}", .late = true);
+    struct answer answer = CALL(POST, "/signin/basic", "{\"email\":\"ann@example.com\",\"password\":\"correct horse\"}",
+                                .late = true);
     cr_expect_eq(answer.status, 503, "%s", answer.text);
 }
 
@@ -128,7 +128,8 @@ Test(signin, signs_what_others_verify)
     json_decref(jwt);
 
     struct jwt_claims claims;
-    cr_assert(token_check(&fixture.ctx, &fixture.parts.tokens, text_at(answer.data, "tokens.accessToken"), false, &claims));
+    cr_assert(
+        token_check(&fixture.ctx, &fixture.parts.tokens, text_at(answer.data, "tokens.accessToken"), false, &claims));
     cr_expect_str_eq(claims.subject, id);
     cr_expect_not_null(claims.session);
     cr_expect_not_null(claims.id);
@@ -150,8 +151,8 @@ Test(signin, takes_no_other_token_for_an_access_token)
     struct answer answer = sign_in(signup("ann").email, "correct horse");
     const char *access = text_at(answer.data, "tokens.accessToken");
     const char *const others[] = {
-        text_at(answer.data, "tokens.idToken"), text_at(answer.data, "tokens.refreshToken"), "", "x.y.z",
-        altered(access, strlen(access) - 20), altered(access, strchr(access, '.') - access + 5),
+        text_at(answer.data, "tokens.idToken"), text_at(answer.data, "tokens.refreshToken"),       "", "x.y.z",
+        altered(access, strlen(access) - 20),   altered(access, strchr(access, '.') - access + 5),
     };
     cr_expect_eq(CALL(GET, "/profile/mine", .token = access).status, 200);
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)

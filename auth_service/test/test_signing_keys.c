@@ -94,16 +94,22 @@ Test(signing_keys, are_published_before_they_sign)
 /* What another replica generated is found when a token names it, and by the chore. */
 Test(signing_keys, of_other_replicas_are_found)
 {
-    struct signing_key *next =
-        signing_key_generate(&fixture.ctx, &fixture.parts.signing_keys, JWT_ES256, clock_now_ms());
+    struct signing_key *next = signing_key_generate(&fixture.ctx, &fixture.parts.signing_keys, JWT_ES256,
+                                                    clock_now_ms());
     cr_assert(next);
     struct key_ring *other = key_ring_open(&fixture.ctx, &fixture.parts.signing_keys, JWT_ES256, NULL);
     struct person ann = signup("ann");
     const struct tokens *tokens = &fixture.parts.tokens;
     int64_t now = clock_now_ms() / 1000;
-    struct jwt_claims claims = { .issuer = tokens->issuer, .audience = tokens->audience, .subject = ann.id,
-                                 .session = ann.session,   .id = "x",                    .client = "x",
-                                 .issued = now,            .expires = now + 60,          .user_version = 1 };
+    struct jwt_claims claims = { .issuer = tokens->issuer,
+                                 .audience = tokens->audience,
+                                 .subject = ann.id,
+                                 .session = ann.session,
+                                 .id = "x",
+                                 .client = "x",
+                                 .issued = now,
+                                 .expires = now + 60,
+                                 .user_version = 1 };
     const char *token = key_ring_sign(&fixture.ctx, other, "at+jwt", &claims);
     cr_expect_eq(json_array_size(json_at(CALL(GET, "/.well-known/jwks.json").body, "keys")), 1);
     cr_expect_eq(CALL(GET, "/profile/mine", .token = token).status, 200);

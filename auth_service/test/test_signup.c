@@ -42,8 +42,9 @@ Test(signup, keeps_no_password)
 
 Test(signup, tells_all_violations_at_once)
 {
-    struct answer answer = CALL(POST, "/signup/basic",
-                                "{\"email\":\"nobody\",\"password\":\"short\",\"profilePicUrl\":\"javascript:alert(1)\"}");
+    struct answer answer = CALL(
+        POST, "/signup/basic",
+        "{\"email\":\"nobody\",\"password\":\"short\",\"profilePicUrl\":\"javascript:alert(1)\"}");
     cr_assert_eq(answer.status, 400);
     cr_expect_str_eq(text_at(answer.body, "code"), "10001");
     cr_expect(has_violation(&answer, "email", "email"));
@@ -63,9 +64,12 @@ Test(signup, counts_characters_of_a_password)
     const struct {
         const char *password;
         int status;
-    } cases[] = { { "1234567", 400 }, { "12345678", 201 }, { "üüüüüüü", 400 }, { long_enough, 201 }, { too_long, 400 } };
+    } cases[] = {
+        { "1234567", 400 }, { "12345678", 201 }, { "üüüüüüü", 400 }, { long_enough, 201 }, { too_long, 400 }
+    };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        cr_expect_eq(sign_up(format("p%zu@example.com", i), cases[i].password, "").status, cases[i].status, "case %zu", i);
+        cr_expect_eq(sign_up(format("p%zu@example.com", i), cases[i].password, "").status, cases[i].status, "case %zu",
+                     i);
 }
 
 Test(signup, refuses_what_is_no_web_address)
@@ -73,8 +77,8 @@ Test(signup, refuses_what_is_no_web_address)
     const char *const urls[] = { "javascript:alert(1)", "JavaScript:alert(1)", "data:text/html,x", "ftp://x.test/a",
                                  "file:///etc/passwd",  "//x.test/a",          "https://",         "x" };
     for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
-        struct answer answer =
-            sign_up(format("u%zu@example.com", i), "correct horse", format(",\"profilePicUrl\":\"%s\"", urls[i]));
+        struct answer answer = sign_up(format("u%zu@example.com", i), "correct horse",
+                                       format(",\"profilePicUrl\":\"%s\"", urls[i]));
         cr_expect_eq(answer.status, 400, "%s", urls[i]);
         cr_expect(has_violation(&answer, "profilePicUrl", "url"), "%s", answer.text);
     }
@@ -114,9 +118,9 @@ Test(signup, fifty_at_once_make_one_account)
 
 Test(signup, says_so_when_the_store_is_away)
 {
-    struct answer answer =
-        CALL(POST, "/signup/basic", "{\"email\":\"a@example.com\",\"password\":\"correct horse\",\"name\":\"Ann\"}",
-             .late = true);
+    struct answer answer = CALL(POST, "/signup/basic",
+                                "{\"email\":\"a@example.com\",\"password\":\"correct horse\",\"name\":\"Ann\"}",
+                                .late = true);
     cr_expect_eq(answer.status, 503, "%s", answer.text);
 }
 

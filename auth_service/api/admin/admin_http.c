@@ -38,8 +38,8 @@ static struct response *set_roles(struct request *req)
     struct roles_in in = { 0 };
     if (!request_body(req, roles_in_fields, &in))
         return NULL;
-    const struct user_view *view =
-        admin_set_roles(&req->ctx, signin->users, req->caller->user_id, request_param(req, "id"), &in.roles);
+    const struct user_view *view = admin_set_roles(&req->ctx, signin->users, req->caller->user_id,
+                                                   request_param(req, "id"), &in.roles);
     return view ? respond(req, "success", user_admin_fields, view) : NULL;
 }
 

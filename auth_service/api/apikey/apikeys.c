@@ -12,7 +12,8 @@ enum { REVOKE_TRIES = 8 };
 const struct field new_apikey_fields[] = {
     FIELD("name", TEXT, struct new_apikey, name, .required = true, .min = 1, .max = 100, .pattern = "\\S"),
     FIELD("scopes", LIST, struct new_apikey, scopes, .item = TEXT, .required = true, .min = 1, .max = SCOPES_MAX,
-          .pattern = "^(GENERAL|(/[A-Za-z0-9._~-]{1,64}){1,8})$", .doc = "GENERAL, or beginnings of public paths: /media"),
+          .pattern = "^(GENERAL|(/[A-Za-z0-9._~-]{1,64}){1,8})$",
+          .doc = "GENERAL, or beginnings of public paths: /media"),
     FIELD("expiresAt", TIME, struct new_apikey, expires_at),
     FIELD("rate", INTEGER, struct new_apikey, rate, .least = 1, .most = 1000000,
           .doc = "requests a minute, kept by the edge; absent: no limit"),

@@ -16,8 +16,8 @@ struct apikey {
     const char *name;
     const char *prefix; /* what the key begins with, up to its secret: to tell keys apart */
     const char *hash;
-    struct list scopes; /* of const char *: GENERAL, or beginnings of public paths */
-    int64_t rate;       /* requests a minute, kept by the edge; 0 = no limit */
+    struct list scopes;     /* of const char *: GENERAL, or beginnings of public paths */
+    int64_t rate;           /* requests a minute, kept by the edge; 0 = no limit */
     const char *created_by; /* a user's id; NULL: the command line */
     int64_t created_at;
     int64_t expires_at; /* 0 = never */

@@ -42,7 +42,7 @@ static struct response *create(struct request *req)
     if (!issued)
         return NULL;
     const struct apikey *apikey = issued->apikey;
-    struct issued_view view = { apikey->doc.id,  issued->key,  apikey->name,      apikey->prefix,
+    struct issued_view view = { apikey->doc.id, issued->key,  apikey->name,      apikey->prefix,
                                 apikey->scopes, apikey->rate, apikey->expires_at };
     struct response *res = respond_created(req, "the key is shown this once", issued_fields, &view);
     response_header(req, res, "cache-control", "no-store");
@@ -93,7 +93,8 @@ const struct route apikey_routes[] = {
       .summary = "The API keys in force, oldest first" },
     { DELETE, "/apikeys/{id}", revoke_key, SIGNED_IN, .role = ROLE_ADMIN, .summary = "Revokes an API key" },
     { GET, "/verify/apikey", verify, PUBLIC, .out = valid_apikey_fields,
-      .summary = "For gateways: whether X-API-Key reaches the path in X-Original-URI (or X-Forwarded-Uri); without a path, "
-                 "whether it reaches everything" },
+      .summary =
+          "For gateways: whether X-API-Key reaches the path in X-Original-URI (or X-Forwarded-Uri); without a path, "
+          "whether it reaches everything" },
     { 0 },
 };

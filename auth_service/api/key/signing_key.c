@@ -68,7 +68,8 @@ static struct signing_key *put(struct ctx *ctx, const struct signing_keys *keys,
     return key->sealed && signing_key_store_insert(ctx, keys->store, key) ? key : NULL;
 }
 
-static struct signing_key *generate(struct ctx *ctx, const struct signing_keys *keys, enum jwt_alg alg, struct place place)
+static struct signing_key *generate(struct ctx *ctx, const struct signing_keys *keys, enum jwt_alg alg,
+                                    struct place place)
 {
     _cleanup_(EVP_PKEY_freep) EVP_PKEY *evp = jwt_key_generate(ctx, alg);
     return evp ? put(ctx, keys, evp, alg, place) : NULL;
@@ -104,7 +105,8 @@ static bool read_file(struct ctx *ctx, const char *path, char *out, size_t *size
     return *size < PEM_MAX || ctx_fail(ctx, ERROR_INVALID, "AUTH_SIGNING_KEY_FILE: %s is no key", path);
 }
 
-static struct signing_key *import(struct ctx *ctx, const struct signing_keys *keys, const char *file, struct place place)
+static struct signing_key *import(struct ctx *ctx, const struct signing_keys *keys, const char *file,
+                                  struct place place)
 {
     char *pem = arena_alloc(&ctx->arena, PEM_MAX);
     size_t size = 0;

@@ -13,9 +13,9 @@ enum { PUBLISHED_BEFORE_MS = 10 * 60 * 1000 };
 extern const char *const signing_algs[]; /* "RS256", "ES256": index + 1 is an enum jwt_alg */
 
 struct signing_key {
-    struct doc doc;  /* the id is the kid */
-    int64_t ordinal; /* 1 for the first; unique, so that replicas that start at once agree on one */
-    int alg;         /* index into signing_algs */
+    struct doc doc;     /* the id is the kid */
+    int64_t ordinal;    /* 1 for the first; unique, so that replicas that start at once agree on one */
+    int alg;            /* index into signing_algs */
     const char *sealed; /* PKCS#8 PEM under the master secret, bound to the kid */
     int64_t created_at, signs_from, until; /* until: 0 = open */
 };

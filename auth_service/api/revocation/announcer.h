@@ -30,7 +30,8 @@ struct announcer {
     const struct announced *const *kinds; /* NULL-terminated */
 };
 
-/* After the write: known in this process at once, told to the others within 250 ms or left to announce_pending(). `announcer` may be NULL. Never fails. */
+/* After the write: known in this process at once, told to the others within 250 ms or left to announce_pending().
+ * `announcer` may be NULL. Never fails. */
 void announce(struct ctx *ctx, const struct announcer *announcer, const struct announced *what, const char *id,
               int64_t version);
 /* Known in this process at once; the others are told by announce_pending(). */

@@ -11,9 +11,9 @@
 #include <string.h>
 
 enum {
-    TRIES = 32,       /* as many rotate one session at once */
+    TRIES = 32, /* as many rotate one session at once */
     SALT_BYTES = 16,
-    SWEEP_PAGES = 50, /* in one chore */
+    SWEEP_PAGES = 50,    /* in one chore */
     SESSIONS_MAX = 1000, /* of one user */
     PRUNE_ONE_IN = 16
 };
@@ -38,12 +38,13 @@ static struct held_session *renew(struct ctx *ctx, const struct sessions *sessio
 
     struct held_session *held = arena_new(&ctx->arena, struct held_session);
     held->session = session;
-    held->refresh_token =
-        refresh_token_write(ctx, &(struct refresh_token){ session->doc.id, session->generation, secret });
+    held->refresh_token = refresh_token_write(ctx,
+                                              &(struct refresh_token){ session->doc.id, session->generation, secret });
     return held;
 }
 
-/* Who signs in all day without signing out is not to fill the store: now and then a sign-in ends those beyond the newest. */
+/* Who signs in all day without signing out is not to fill the store: now and then a sign-in ends those beyond the
+ * newest. */
 static bool prune(struct ctx *ctx, const struct sessions *sessions, const char *user_id)
 {
     unsigned char dice;
@@ -128,8 +129,8 @@ static struct held_session *same_successor(struct ctx *ctx, const struct session
         return NULL;
     struct held_session *held = arena_new(&ctx->arena, struct held_session);
     held->session = session;
-    held->refresh_token =
-        refresh_token_write(ctx, &(struct refresh_token){ session->doc.id, session->generation, secret });
+    held->refresh_token = refresh_token_write(ctx,
+                                              &(struct refresh_token){ session->doc.id, session->generation, secret });
     return held;
 }
 

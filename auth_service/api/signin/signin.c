@@ -28,8 +28,7 @@ struct signed_in *signin_basic(struct ctx *ctx, const struct signin *signin, con
 
     /* Same answer, same cost, whatever is wrong: nobody may probe which addresses have an account. */
     bool outdated = false;
-    bool matches =
-        password_matches(ctx, in->password, user ? user->password : NULL, signin->users->cost, &outdated);
+    bool matches = password_matches(ctx, in->password, user ? user->password : NULL, signin->users->cost, &outdated);
     if (ctx->error)
         return NULL;
     if (!user || !matches || user->status != USER_ACTIVE)
@@ -80,7 +79,8 @@ bool password_change(struct ctx *ctx, const struct signin *signin, const char *u
     if (!password_matches(ctx, in->current, user->password, signin->users->cost, NULL))
         return ctx->error ? false : ctx_fail(ctx, ERROR_UNAUTHORIZED, "the current password is wrong");
 
-    struct new_password password = { user->password, password_hash(ctx, in->password, signin->users->cost), session_id };
+    struct new_password password = { user->password, password_hash(ctx, in->password, signin->users->cost),
+                                     session_id };
     if (!password.hash)
         return false;
     user = user_edit(ctx, signin->users, user_id, set_password, &password);

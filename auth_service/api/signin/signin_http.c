@@ -1,7 +1,7 @@
 #include "signin/signin_http.h"
 
 #include "base/text.h"
-#include "token/origin.h"
+#include "token/request_origin.h"
 
 static const struct field signin_fields[] = {
     FIELD("email", TEXT, struct signin_basic, email, .required = true, .max = USER_EMAIL_MAX, .valid = is_email,

@@ -171,7 +171,8 @@ static struct caller *ask_store(struct ctx *ctx, const struct local_authority *l
     return caller;
 }
 
-/* The token was verified before: what it names is asked for again, and only an outage is bridged by what was found then. */
+/* The token was verified before: what it names is asked for again, and only an outage is bridged by what was found
+ * then. */
 static struct caller *check_known(struct ctx *ctx, const struct local_authority *local, struct caller *known)
 {
     const struct named named = { known->session_id, known->user_id, known->expires_at };
@@ -181,7 +182,8 @@ static struct caller *check_known(struct ctx *ctx, const struct local_authority 
     return caller;
 }
 
-static struct caller *check_new(struct ctx *ctx, struct local_authority *local, const char *key, const char *access_token)
+static struct caller *check_new(struct ctx *ctx, struct local_authority *local, const char *key,
+                                const char *access_token)
 {
     uint64_t generation = feed_generation(local->options.feed);
     struct jwt_claims claims;

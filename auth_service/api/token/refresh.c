@@ -18,8 +18,7 @@ struct token_pair *refresh_tokens(struct ctx *ctx, const struct refresh *refresh
     struct jwt_claims claims = { 0 };
     if (in->access_token && !token_check(ctx, refresh->tokens, in->access_token, true, &claims))
         return NULL;
-    struct held_session *held =
-        session_refresh(ctx, refresh->sessions, in->refresh_token, claims.session, &in->device);
+    struct held_session *held = session_refresh(ctx, refresh->sessions, in->refresh_token, claims.session, &in->device);
     if (!held)
         return NULL;
     const struct user *user = owner(ctx, refresh, held->session);

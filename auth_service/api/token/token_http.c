@@ -1,6 +1,6 @@
 #include "token/token_http.h"
 
-#include "token/origin.h"
+#include "token/request_origin.h"
 
 static const struct field refresh_fields[] = {
     FIELD("refreshToken", TEXT, struct refresh_request, refresh_token, .required = true, .min = 1, .max = 4096,

@@ -43,7 +43,8 @@ struct new_user {
     const char *email, *password, *name, *picture, *locale;
     struct list roles; /* of const char *: codes; none = LISTENER */
 };
-extern const struct field new_user_fields[]; /* email, password, name, profilePicUrl: what user_create() takes for checked */
+/* email, password, name, profilePicUrl: what user_create() takes for checked. */
+extern const struct field new_user_fields[];
 
 /* ERROR_CONFLICT for a taken address; a violation of `roles` for an unknown one. Hashes the password (tens of ms). */
 struct user *user_create(struct ctx *ctx, const struct users *users, const struct new_user *in);
@@ -53,8 +54,10 @@ struct user *user_find(struct ctx *ctx, const struct users *users, const char *e
 
 /* Changes a user that was just read. False fails the edit. May be called again with a newer one. */
 typedef bool user_edit_fn(struct ctx *ctx, struct user *user, const void *with);
-/* Reads, edits, writes, again while another write comes between; raises user_version, emits event.user.changed, broadcasts. */
-struct user *user_edit(struct ctx *ctx, const struct users *users, const char *id, user_edit_fn *edit, const void *with);
+/* Reads, edits, writes, again while another write comes between; raises user_version, emits event.user.changed,
+ * broadcasts. */
+struct user *user_edit(struct ctx *ctx, const struct users *users, const char *id, user_edit_fn *edit,
+                       const void *with);
 
 /* `codes` become all the roles of this user. ERROR_NOT_FOUND; a violation of `roles`. */
 struct user *user_set_roles(struct ctx *ctx, const struct users *users, const char *id, const struct list *codes);

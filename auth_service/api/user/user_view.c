@@ -1,12 +1,12 @@
 #include "user/user_view.h"
 
-#define OWN_FIELDS                                                                                \
-    FIELD("id", ID, struct user_view, id, .required = true),                                      \
-    FIELD("email", TEXT, struct user_view, email, .required = true),                              \
-    FIELD("name", TEXT, struct user_view, name, .required = true),                                \
-    FIELD("profilePicUrl", TEXT, struct user_view, picture, .always = true),                      \
-    FIELD("roles", LIST, struct user_view, roles, .item = RECORD, .always = true,                 \
-          .item_size = sizeof(struct role_ref), .record = role_ref_fields)
+#define OWN_FIELDS                                                                                                     \
+    FIELD("id", ID, struct user_view, id, .required = true),                                                           \
+        FIELD("email", TEXT, struct user_view, email, .required = true),                                               \
+        FIELD("name", TEXT, struct user_view, name, .required = true),                                                 \
+        FIELD("profilePicUrl", TEXT, struct user_view, picture, .always = true),                                       \
+        FIELD("roles", LIST, struct user_view, roles, .item = RECORD, .always = true,                                  \
+              .item_size = sizeof(struct role_ref), .record = role_ref_fields)
 
 const struct field user_own_fields[] = { OWN_FIELDS, { 0 } };
 

@@ -1,4 +1,4 @@
-#include "token/origin.h"
+#include "token/request_origin.h"
 
 #include "base/text.h"
 
