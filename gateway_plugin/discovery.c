@@ -140,7 +140,9 @@ static void renew(struct discovery *discovery, struct kong_upstream *upstream)
     health_signature(&draft->signature, &upstream->passive);
     for (const struct kong_target *target = upstream->targets; target; target = target->next)
         add_target(discovery, draft, upstream, target);
-    upstream->live = entry->upstream;
+    /* The first time nobody else has the configuration; later it is the same one, and loops read it. */
+    if (upstream->live != entry->upstream)
+        upstream->live = entry->upstream;
     if (text_equal(entry->signature, draft->signature.data)) {
         for (size_t i = 0; i < draft->count; i++)
             member_unref(draft->members[i].member);

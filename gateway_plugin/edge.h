@@ -28,8 +28,8 @@ struct edge {
     struct edge_metrics *metrics;
     struct bus *bus; /* NULL: without NATS */
     struct feed *feed;
-    struct key_cache *keys;
-    struct discovery *discovery;
+    _Atomic(struct key_cache *) keys;       /* these two are told of NATS by its own thread, from early on */
+    _Atomic(struct discovery *) discovery;
     h2o_globalconf_t global, admin_global;
     struct loop **loops;
     size_t loop_count;

@@ -169,7 +169,7 @@ long edge_process_memory(const struct edge_process *edge)
 
 bool edge_process_sanitized(void)
 {
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     return true;
 #else
     return false;

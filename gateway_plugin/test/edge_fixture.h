@@ -19,7 +19,7 @@ void edge_process_stop(struct edge_process *edge);
 void edge_process_signal(struct edge_process *edge, int number);
 /* KiB of resident memory. */
 long edge_process_memory(const struct edge_process *edge);
-/* Built with AddressSanitizer: memory says nothing. */
+/* Built with a sanitizer: its memory says nothing. */
 bool edge_process_sanitized(void);
 /* What it has logged. From malloc. */
 char *edge_process_log(const struct edge_process *edge);

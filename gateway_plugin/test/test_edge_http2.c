@@ -183,7 +183,7 @@ static void reset_rapidly(int fd, uint32_t *stream)
 
 static void continue_emptily(int fd, uint32_t *stream)
 {
-    static unsigned char out[9 * 4096];
+    unsigned char out[9 * 4096];
     if (*stream == 1)
         h2_send(fd, H2_HEADERS, H2_END_STREAM, 1, "\x82", 1);
     *stream = 3;
@@ -194,7 +194,7 @@ static void continue_emptily(int fd, uint32_t *stream)
 
 static void ping_often(int fd, uint32_t *stream)
 {
-    static unsigned char out[17 * 1000];
+    unsigned char out[17 * 1000];
     (void)stream;
     for (size_t i = 0; i < sizeof out; i += 17)
         memcpy(out + i, (const unsigned char[17]){ 0, 0, 8, H2_PING }, 17);

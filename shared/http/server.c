@@ -127,10 +127,15 @@ const char *server_address(const struct server *server)
 
 static void set_stage(struct server *server, enum stage stage)
 {
+    /* A loop that sees the new stage by itself may end at once: not before it has been woken. */
+    for (size_t i = 0; i < server->loops_running; i++)
+        loop_enter(&server->loops[i]);
     if (atomic_load(&server->stage) < (int)stage)
         atomic_store(&server->stage, (int)stage);
-    for (size_t i = 0; i < server->loops_running; i++)
-        loop_wake(&server->loops[i]);
+    for (size_t i = 0; i < server->loops_running; i++) {
+        loop_send(&server->loops[i], NULL);
+        loop_leave(&server->loops[i]);
+    }
 }
 
 /* false: the time is up. */

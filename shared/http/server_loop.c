@@ -3,6 +3,7 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -175,6 +176,8 @@ static void begin(struct loop *loop)
 
 static void finish(struct loop *loop)
 {
+    while (atomic_load(&loop->senders) > 0) /* a message has come, and its sender has not left the queue yet */
+        sched_yield();
     h2o_timeout_unlink(&loop->sweep);
     h2o_multithread_queue_t *queue = loop->context.queue;
     h2o_multithread_unregister_receiver(queue, &loop->receiver);
@@ -210,7 +213,17 @@ bool loop_start(struct ctx *ctx, struct loop *loop)
     return true;
 }
 
-void loop_wake(struct loop *loop)
+void loop_enter(struct loop *loop)
 {
-    h2o_multithread_send_message(&loop->receiver, NULL);
+    atomic_fetch_add(&loop->senders, 1);
+}
+
+void loop_leave(struct loop *loop)
+{
+    atomic_fetch_sub(&loop->senders, 1);
+}
+
+void loop_send(struct loop *loop, h2o_multithread_message_t *message)
+{
+    h2o_multithread_send_message(&loop->receiver, message);
 }

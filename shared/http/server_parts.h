@@ -65,6 +65,7 @@ struct loop {
     h2o_linklist_t connections;
     size_t connection_count;
     size_t jobs;                /* with workers */
+    atomic_size_t senders;      /* threads in the midst of a message to this loop: it ends after them */
     struct connection *current; /* whose bytes are being read; NULL once it is gone */
     h2o_timeout_entry_t sweep;
     struct answers *answers;
@@ -109,7 +110,10 @@ const char *unrouted_text(unsigned allowed);
 
 /* server_loop.c */
 bool loop_start(struct ctx *ctx, struct loop *loop);
-void loop_wake(struct loop *loop);
+/* Any thread, between loop_enter() and loop_leave(), which keep the loop from ending meanwhile. */
+void loop_send(struct loop *loop, h2o_multithread_message_t *message);
+void loop_enter(struct loop *loop);
+void loop_leave(struct loop *loop);
 
 /* server_request.c */
 int request_begin(h2o_handler_t *handler, h2o_req_t *h2o);

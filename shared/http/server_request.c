@@ -241,7 +241,10 @@ static void run_on_worker(struct job *base)
     } else {
         handle(job);
     }
-    h2o_multithread_send_message(&job->loop->receiver, &job->message);
+    struct loop *loop = job->loop; /* the job is the loop's from the message on */
+    loop_enter(loop);
+    loop_send(loop, &job->message);
+    loop_leave(loop);
 }
 
 void job_push(struct http_job *job)

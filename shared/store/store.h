@@ -52,11 +52,10 @@ struct collection {
 };
 
 /*
- * An id used again after store_remove() begins at version 1 again: entities
- * whose events are compared by version take fresh ids. Events "event.otp.*" are
- * never kept in the event log.
+ * A CloudEvents 1.0 event carried by a write; relayed to the stream EVENTS (or OTP) under subject `type`.
+ * An id used again after store_remove() begins at version 1 again: entities whose events are compared by
+ * version take fresh ids. Events "event.otp.*" are never kept in the event log.
  */
-/* A CloudEvents 1.0 event carried by a write; relayed to the stream EVENTS (or OTP) under subject `type`. */
 struct event {
     const char *type;    /* "event.track.published": also its NATS subject */
     const char *subject; /* the entity's id; NULL = the document's */
