@@ -160,7 +160,10 @@ TestSuite(edge_keys, .timeout = 60);
 
 static char *get_with(const char *path, const char *key)
 {
-    return get(edge.port, path, key ? arena_printf(&ctx.arena, "X-API-Key: %s\r\n", key) : "");
+    char header[256] = "";
+    if (key)
+        snprintf(header, sizeof header, "X-API-Key: %s\r\n", key);
+    return get(edge.port, path, header);
 }
 
 static int status_with(const char *path, const char *key)
