@@ -313,6 +313,7 @@ void conn_after_run(struct loop *loop)
         h2o_linklist_unlink(&conn->finished);
         if (conn->phase == CONN_GONE) {
             free(conn->refusal);
+            free(conn->guard);
             free(conn);
         } else {
             await_head(conn);
@@ -322,9 +323,24 @@ void conn_after_run(struct loop *loop)
 
 /* HTTP/2 */
 
+/* Bodies that are still coming are held by h2o: they count. */
+static bool take_uploads(struct conn *conn)
+{
+    struct limits *limits = &conn->loop->edge->limits;
+    size_t uploading = conn->guard->uploading;
+    if (uploading < conn->held)
+        limits_body_give(limits, (int64_t)(conn->held - uploading));
+    else if (uploading > conn->held && !limits_body_take(limits, (int64_t)(uploading - conn->held)))
+        return false;
+    conn->held = uploading;
+    return true;
+}
+
 static bool guard(struct conn *conn, const char *data, size_t size)
 {
-    const char *fault = h2_guard_read(&conn->guard, data, size, clock_ms());
+    const char *fault = h2_guard_read(conn->guard, data, size, clock_ms());
+    if (!fault && !take_uploads(conn))
+        fault = "uploads at a time";
     if (!fault)
         return true;
     atomic_fetch_add_explicit(&conn->loop->edge->limits.refused, 1, memory_order_relaxed);
@@ -354,7 +370,8 @@ static void start_h2(struct conn *conn)
     struct loop *loop = conn->loop;
     h2o_socket_t *sock = conn->sock;
     set_phase(conn, CONN_H2);
-    h2_guard_start(&conn->guard);
+    conn->guard = h2o_mem_alloc(sizeof *conn->guard);
+    h2_guard_start(conn->guard);
     if (!guard(conn, sock->input->bytes, sock->input->size)) {
         pen(conn);
         return;
@@ -481,7 +498,7 @@ static void sweep_one(struct conn *conn, int64_t now_ms)
         sweep_body(conn, now_ms);
         break;
     case CONN_H2:
-        if (!conn->guard.in_block)
+        if (!conn->guard->in_block)
             conn->since = now_ms;
         else if (now_ms - conn->since > HEAD_MS)
             conn_cut(conn);

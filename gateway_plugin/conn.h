@@ -38,7 +38,7 @@ struct conn {
     struct head head;
     size_t seen;
     struct chunks chunks;
-    struct h2_guard guard;
+    struct h2_guard *guard; /* of HTTP/2 */
     int64_t since;     /* when the phase began, or the body last grew */
     size_t progress;
     size_t held;       /* bytes of body that limits.h counts for it */

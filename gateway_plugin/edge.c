@@ -16,7 +16,7 @@
 
 enum {
     FEED_KEEP_MS = 20 * 60 * 1000, /* longer than a key is served on without auth */
-    SPOOL_FROM = 1 << 20,          /* bodies larger than this lie in a file */
+    SPOOL_FROM = 1 << 20,
     HTTP1_TIMEOUT_MS = 3600 * 1000, /* conn.c has finer ones */
 };
 
@@ -50,6 +50,16 @@ static void configure(h2o_globalconf_t *global, int64_t body_max, int64_t drain_
     h2o_hostconf_t *host = h2o_config_register_host(global, h2o_iovec_init(H2O_STRLIT("default")), 65535);
     take_over(h2o_config_register_path(host, "/", 0), on_req);
     take_over(&host->fallback_path, on_req);
+}
+
+/* Bodies of more than a mebibyte lie in files, in TMPDIR. */
+static void choose_spool(void)
+{
+    h2o_buffer_mmap_settings_t *settings = &h2o_socket_buffer_mmap_settings;
+    const char *dir = getenv("TMPDIR");
+    settings->threshold = SPOOL_FROM;
+    if (dir && *dir && strlen(dir) + sizeof "/tonearm.XXXXXX" <= sizeof settings->fn_template)
+        snprintf(settings->fn_template, sizeof settings->fn_template, "%s/tonearm.XXXXXX", dir);
 }
 
 /* NATS */
@@ -219,7 +229,7 @@ static struct edge *edge_create(struct ctx *ctx, const struct edge_settings *set
     edge->loop_count = settings->threads ? (size_t)settings->threads : (size_t)sysconf(_SC_NPROCESSORS_ONLN);
     pthread_mutex_init(&edge->lock, NULL);
     limits_init(&edge->limits, settings->body_max);
-    h2o_socket_buffer_mmap_settings.threshold = SPOOL_FROM;
+    choose_spool();
     configure(&edge->global, settings->body_max, settings->drain_ms, exchange_on_req);
     configure(&edge->admin_global, EDGE_ADMIN_BODY_MAX, settings->drain_ms, edge_admin_on_req);
     edge->metrics = edge_metrics_create(edge);

@@ -279,6 +279,12 @@ static void put_faults(struct admin *admin, const struct faults *faults)
 
 static void post_config(struct admin *admin)
 {
+    /* A page in the operator's browser could post here; only browsers say Origin. */
+    if (h2o_find_header_by_str(&admin->req->headers, H2O_STRLIT("origin"), -1) >= 0) {
+        admin->status = 403;
+        buf_text(&admin->out, "{\"message\":\"not from a page\"}");
+        return;
+    }
     struct faults faults = FAULTS(&admin->arena, "POST /config");
     h2o_iovec_t text = posted_text(admin);
     struct config *config = config_read(&faults, text.base ? text.base : "", text.len);

@@ -74,6 +74,8 @@ static void dispose(void *self)
     log_all(x);
     if (x->counted)
         limits_request_give(&x->loop->edge->limits);
+    if (x->held)
+        limits_body_give(&x->loop->edge->limits, (int64_t)x->held);
     conn_end(x->conn, x, !x->finished);
     config_unref(x->config);
 }
@@ -254,6 +256,16 @@ void exchange_resume(struct exchange *x)
     run_plugins(x);
 }
 
+/* A body of HTTP/1 is counted with its connection since its head came. */
+static bool take_body(struct exchange *x)
+{
+    size_t size = x->req->version >= 0x200 ? x->req->entity.len : 0;
+    if (size && !limits_body_take(&x->loop->edge->limits, (int64_t)size))
+        return false;
+    x->held = size;
+    return true;
+}
+
 /* NULL: the request may go on. */
 static const char *check(struct exchange *x, int *status)
 {
@@ -271,7 +283,7 @@ static const char *check(struct exchange *x, int *status)
         return "the path is malformed, or escapes a slash or a dot";
     }
     x->counted = limits_request_take(limits);
-    if (!x->counted) {
+    if (!x->counted || !take_body(x)) {
         *status = 503;
         return "too many requests at a time";
     }

@@ -63,7 +63,8 @@ struct exchange {
     int64_t begun_us;
     int64_t stalled_since;    /* since when h2o has what we sent last */
     int unsent;               /* bytes in the kernel when we last looked */
-    bool counted;             /* by limits.h */
+    bool counted;             /* by edge_limits.h */
+    size_t held;              /* bytes of the body that are counted there too: HTTP/2 */
     bool started, finished, sending, chunk_out, events, half_closed, abandoned;
     struct proxy proxy;
 };

@@ -52,6 +52,48 @@ static const char *count(struct h2_guard *guard, unsigned type, unsigned flags, 
     return ++guard->counts[type] > budgets[type].budget ? budgets[type].name : NULL;
 }
 
+static struct h2_upload *upload_of(struct h2_guard *guard, uint32_t stream)
+{
+    for (size_t i = 0; i < guard->upload_count; i++)
+        if (guard->uploads[i].stream == stream)
+            return &guard->uploads[i];
+    return NULL;
+}
+
+static void end_upload(struct h2_guard *guard, uint32_t stream)
+{
+    struct h2_upload *upload = upload_of(guard, stream);
+    if (!upload)
+        return;
+    guard->uploading -= upload->bytes;
+    *upload = guard->uploads[--guard->upload_count];
+}
+
+static const char *count_data(struct h2_guard *guard, uint32_t stream, uint32_t length)
+{
+    struct h2_upload *upload = upload_of(guard, stream);
+    if (!upload) {
+        if (guard->upload_count == H2_UPLOADS)
+            return "bodies at a time";
+        upload = &guard->uploads[guard->upload_count++];
+        *upload = (struct h2_upload){ .stream = stream };
+    }
+    upload->bytes += length;
+    guard->uploading += length;
+    return NULL;
+}
+
+/* What the frame adds to the bodies, or takes from them. */
+static const char *follow_upload(struct h2_guard *guard, unsigned type, unsigned flags, uint32_t length)
+{
+    const unsigned char *head = guard->head;
+    uint32_t stream = (uint32_t)(head[5] & 127) << 24 | (uint32_t)head[6] << 16 | (uint32_t)head[7] << 8 | head[8];
+    const char *fault = type == DATA && length ? count_data(guard, stream, length) : NULL;
+    if (type == RST_STREAM || (type <= HEADERS && flags & END_STREAM))
+        end_upload(guard, stream);
+    return fault;
+}
+
 static const char *one_frame(struct h2_guard *guard)
 {
     const unsigned char *head = guard->head;
@@ -59,6 +101,8 @@ static const char *one_frame(struct h2_guard *guard)
     guard->left = length;
     guard->head_size = 0;
     const char *fault = count(guard, head[3], head[4], length);
+    if (!fault)
+        fault = follow_upload(guard, head[3], head[4], length);
     return fault ? fault : in_block(guard, head[3], head[4], length);
 }
 

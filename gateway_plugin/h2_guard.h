@@ -3,13 +3,24 @@
  * Runs over the frame headers of an HTTP/2 connection before h2o reads them.
  * h2o 2.2.5 pays dearly for what costs an attacker nothing: resets (CVE-2023-44487),
  * empty CONTINUATIONs, pings, settings, priorities, empty DATA. Each has a budget a
- * second; a block of headers has one of bytes and frames. Who is past it is cut off.
+ * second; a block of headers has one of bytes and frames. It also knows how much of
+ * the bodies that are not complete yet h2o must be holding.
  */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+enum { H2_UPLOADS = 128 }; /* h2o refuses the 101st stream */
+
+/* A stream whose body is still coming. */
+struct h2_upload {
+    uint32_t stream, bytes;
+};
+
 struct h2_guard {
+    struct h2_upload uploads[H2_UPLOADS];
+    size_t upload_count;
+    size_t uploading; /* bytes of all of them: h2o holds them */
     unsigned char head[9]; /* of the frame that is being read */
     uint8_t head_size;
     uint8_t preface;       /* bytes of it still to come */

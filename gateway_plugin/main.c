@@ -49,7 +49,7 @@ static int check(const char *file)
     struct config *config = config_read_file(&faults, file);
     faults_write(&faults, &text);
     if (!config)
-        fputs(text.data, stderr);
+        fputs(text.data, stdout);
     int status = config ? EX_OK : EX_CONFIG;
     config_unref(config);
     arena_free(&arena);

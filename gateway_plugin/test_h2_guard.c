@@ -14,9 +14,11 @@ static void start(void)
     size = 24;
 }
 
+static char stream_id = 1;
+
 static void frame(unsigned type, unsigned flags, size_t length)
 {
-    const char head[9] = { (char)(length >> 16), (char)(length >> 8), (char)length, (char)type, (char)flags, 0, 0, 0, 1 };
+    const char head[9] = { (char)(length >> 16), (char)(length >> 8), (char)length, (char)type, (char)flags, 0, 0, 0, stream_id };
     memcpy(stream + size, head, 9);
     memset(stream + size + 9, 'x', length);
     size += 9 + length;
@@ -103,4 +105,23 @@ Test(h2_guard, bounds_a_block_of_headers)
     frame(1, 4, 16000);
     cr_expect_null(feed(4096));
     cr_expect_not(guard.in_block);
+}
+
+Test(h2_guard, knows_what_of_the_bodies_is_held)
+{
+    static const struct {
+        char stream;
+        unsigned type, flags;
+        size_t length, held;
+    } steps[] = {
+        { 1, 0, 0, 100, 100 }, { 3, 0, 0, 1000, 1100 }, { 1, 0, 0, 10, 1110 }, { 1, 0, 1, 5, 1000 }, { 5, 0, 1, 7, 1000 },
+        { 7, 0, 0, 20, 1020 }, { 3, 3, 0, 4, 20 }, { 7, 1, 5, 3, 0 }, /* trailers */ { 9, 3, 0, 4, 0 },
+    };
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        size = i ? 0 : size;
+        stream_id = steps[i].stream;
+        frame(steps[i].type, steps[i].flags, steps[i].length);
+        cr_expect_null(feed(50), "%zu", i);
+        cr_expect_eq(guard.uploading, steps[i].held, "%zu: %zu", i, guard.uploading);
+    }
 }

@@ -30,7 +30,7 @@ struct config *config_read(struct faults *faults, const char *data, size_t size)
     if (!own.count)
         return config;
     for (const struct fault *one = own.first; one; one = one->next)
-        fault(faults, one->line, one->field, "%s", arena_strdup(faults->arena, one->reason));
+        fault(faults, one->line, one->field, "%s", one->reason);
     faults->count = own.count;
     config_unref(config);
     return NULL;
@@ -81,10 +81,15 @@ void config_unref(struct config *config)
     free(config);
 }
 
+static int compare_key(const void *key, const void *item)
+{
+    return strcmp(key, (*(const struct kong_key *const *)item)->key);
+}
+
 const struct kong_key *config_key(const struct config *config, const char *key)
 {
-    for (const struct kong_key *one = config->keys; one; one = one->next)
-        if (strcmp(one->key, key) == 0)
-            return one;
-    return NULL;
+    if (!config->key_count)
+        return NULL;
+    const struct kong_key *const *found = bsearch(key, config->sorted_keys, config->key_count, sizeof *config->sorted_keys, compare_key);
+    return found ? *found : NULL;
 }

@@ -84,6 +84,7 @@ struct kong_route {
 struct kong_key {
     const char *key;
     const struct kong_consumer *consumer;
+    int line;
     struct kong_key *next;
 };
 
@@ -106,6 +107,8 @@ struct config {
     struct kong_plugin *plugins;
     struct kong_consumer *consumers;
     struct kong_key *keys;
+    const struct kong_key **sorted_keys; /* by key */
+    size_t key_count;
     struct router *router;
 };
 
@@ -118,4 +121,5 @@ struct config *config_read(struct faults *faults, const char *data, size_t size)
 struct config *config_read_file(struct faults *faults, const char *file);
 struct config *config_ref(struct config *config);
 void config_unref(struct config *config);
+/* NULL: no consumer has it. */
 const struct kong_key *config_key(const struct config *config, const char *key);

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "router.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static struct kong_service *service_named(const struct config *config, const char *name)
@@ -197,8 +198,32 @@ static void check_consumers(struct kong_reader *reader)
                 fault(reader->faults, consumer->line, "consumers.username", "\"%s\" is another consumer's too", consumer->username);
 }
 
+static int compare_keys(const void *a, const void *b)
+{
+    const struct kong_key *one = *(const struct kong_key *const *)a, *other = *(const struct kong_key *const *)b;
+    int order = strcmp(one->key, other->key);
+    return order ? order : one->line - other->line;
+}
+
+static void sort_keys(struct kong_reader *reader)
+{
+    struct config *config = reader->config;
+    for (const struct kong_key *key = config->keys; key; key = key->next)
+        config->key_count++;
+    config->sorted_keys = arena_array(reader->faults->arena, const struct kong_key *, config->key_count + 1);
+    size_t count = 0;
+    for (const struct kong_key *key = config->keys; key; key = key->next)
+        config->sorted_keys[count++] = key;
+    qsort(config->sorted_keys, count, sizeof *config->sorted_keys, compare_keys);
+    for (size_t i = 1; i < count; i++)
+        if (strcmp(config->sorted_keys[i]->key, config->sorted_keys[i - 1]->key) == 0)
+            fault(reader->faults, config->sorted_keys[i]->line, "consumers.keyauth_credentials.key", "stands on line %d too",
+                  config->sorted_keys[i - 1]->line);
+}
+
 void kong_link(struct kong_reader *reader)
 {
+    sort_keys(reader);
     link_upstreams(reader);
     link_services(reader);
     link_routes(reader);

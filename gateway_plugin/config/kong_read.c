@@ -228,8 +228,7 @@ static void read_key(struct kong_reader *reader, const char *path, const struct 
     options_read(reader->faults, path, node, key_options, key);
     if (!key->key)
         return;
-    if (config_key(reader->config, key->key))
-        fault(reader->faults, node->line, field_path(reader->faults, path, "key"), "is another consumer's too");
+    key->line = node->line;
     key->next = reader->config->keys;
     reader->config->keys = key;
 }

@@ -228,6 +228,9 @@ static void withstand(const char *name, void (*act)(int fd, uint32_t *stream))
     attack.stop = true;
     for (int i = 0; i < 2; i++)
         pthread_join(threads[i], NULL);
+    /* The machine has other work: what counts is the worse of before and after. */
+    long after = rate_of_others(1000);
+    before = after < before ? after : before;
     cr_expect_gt(under, before / 3, "%s: %ld of %ld a second", name, under, before);
     cr_expect_lt(memory, edge_process_sanitized() ? 1 << 20 : 64 << 10, "%s: %ld KiB", name, memory);
     cr_log_info("%s: %ld of %ld a second, %ld KiB, %ld connections of the attack", name, under, before, memory, (long)attack.connections);
