@@ -10,8 +10,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -155,6 +158,31 @@ Test(blob, a_url_that_is_no_folder_is_refused)
         cr_expect_null(blobs_open(&ctx, urls[i]), "%s", urls[i]);
         cr_expect_eq(ctx.error->code, ERROR_INVALID);
     }
+}
+
+Test(blob, a_full_disk_is_said_and_leaves_nothing)
+{
+    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+        cr_skip_test("only root may mount");
+    cr_assert(mkdir(in_dir("small"), 0700) == 0);
+    cr_assert(mount("tmpfs", in_dir("small"), "tmpfs", 0, "size=1m") == 0);
+    struct blobs *small = open_at("small");
+    char hash[SHA256_HEX + 1], *bytes = calloc(1, 2 << 20);
+    int fd = bytes_file(bytes, 2 << 20);
+    cr_expect(!blob_keep_bytes(&ctx, small, bytes, 2 << 20, hash));
+    cr_expect_eq(ctx.error->code, ERROR_DISK_FULL);
+    ctx.error = NULL;
+    cr_expect(!blob_keep(&ctx, small, fd, hash));
+    cr_expect_eq(ctx.error->code, ERROR_DISK_FULL);
+    ctx.error = NULL;
+    cr_expect_eq(folder_files(in_dir("small")), 0);
+    cr_expect(blob_keep_bytes(&ctx, small, bytes, 1000, hash));
+    ctx.error = NULL;
+    cr_expect(!blobs_ready(&ctx, small));
+    blobs_close(small);
+    umount(in_dir("small"));
+    free(bytes);
+    close(fd);
 }
 
 static struct store *store_at(const char *name)

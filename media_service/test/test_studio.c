@@ -3,6 +3,8 @@
 #include "test/audio_files.h"
 #include "test/folder.h"
 #include "test/media_fixture.h"
+#include "store/outbox.h"
+#include "track/cover.h"
 #include "track/editor_http.h"
 #include "track/studio_http.h"
 #include "track/track_http.h"
@@ -308,7 +310,21 @@ Test(studio, covers_are_served_as_what_they_are)
     const char *id = make_draft(&fixture, "ann", "Covered", "");
     upload("ann", id, fd, 200);
     const char *mine = as("ann", GET, text("/studio/tracks/%s", id), NULL, 200);
-    as(NULL, GET, text("/covers/%s", member(mine, "coverId")), NULL, 200);
+    const char *cover = member(mine, "coverId"), *blobs = text("%s/blobs", fixture.dir);
+    as(NULL, GET, text("/covers/%s", cover), NULL, 200);
+    size_t before = folder_files(blobs);
+    /* Made once, whatever sizes are asked for. */
+    for (int size = 65; size <= 128; size++)
+        as(NULL, GET, text("/covers/%s?size=%d", cover, size), NULL, 200);
+    cr_expect_eq(folder_files(blobs), before + 1);
+    struct cover_doc *small = cover_of_size(&fixture.ctx, &fixture.tracks, cover, 100);
+    cr_expect_eq(small->width, 128);
+    cr_expect_eq(small->height, 64);
+    as(NULL, GET, text("/covers/%s?size=4096", cover), NULL, 200);
+    cr_expect_eq(folder_files(blobs), before + 1);
+    as(NULL, GET, text("/covers/%s?size=0", cover), NULL, 400);
+    as(NULL, GET, text("/covers/%s?size=x", cover), NULL, 400);
+    as(NULL, GET, text("/covers/%s-128", cover), NULL, 404);
     unlink(picture);
     free(picture);
 }
@@ -319,6 +335,35 @@ Test(studio, what_would_have_to_be_encoded_is_refused)
     as(NULL, GET, text("/tracks/%s/stream?format=raw", id), NULL, 200);
     as(NULL, GET, text("/tracks/%s/stream?format=opus", id), NULL, 400);
     as(NULL, GET, text("/tracks/%s/stream?maxBitRate=64", id), NULL, 400);
+}
+
+/* What was written, as the relay will tell it: its type and its entity's version. */
+Test(studio, each_step_tells_an_event_with_its_write)
+{
+    static const char *const types[] = { "event.track.created",   "event.track.submitted",   "event.track.returned",
+                                         "event.track.submitted", "event.track.withdrawn",   "event.track.submitted",
+                                         "event.track.published", "event.track.unpublished", "event.track.deleted" };
+    const char *id = make_draft(&fixture, "ann", "Told", "");
+    upload("ann", id, audio_file("flac", ""), 200);
+    step("ann", "studio", id, "submit", NULL, 200);
+    step("editor", "editor", id, "return", reason, 200);
+    step("ann", "studio", id, "submit", NULL, 200);
+    step("ann", "studio", id, "withdraw", NULL, 200);
+    as("ann", PUT, text("/studio/tracks/%s", id), "{\"title\":\"Told\"}", 200);
+    step("ann", "studio", id, "submit", NULL, 200);
+    step("editor", "editor", id, "publish", NULL, 200);
+    step("editor", "editor", id, "unpublish", reason, 200);
+    as("ann", DELETE, text("/studio/tracks/%s", id), NULL, 200);
+    struct outbox_event *events;
+    size_t count;
+    cr_assert(outbox_read(&fixture.ctx, fixture.store, 100, &events, &count));
+    cr_assert_eq(count, sizeof types / sizeof *types);
+    for (size_t i = 0; i < count; i++) {
+        cr_expect_str_eq(events[i].type, types[i]);
+        cr_expect_str_eq(member(events[i].json, "subject"), id);
+        cr_expect_str_eq(member(events[i].json, "data.ownerId"), "ann");
+    }
+    cr_expect_str_eq(member(events[2].json, "data.reason"), "too quiet");
 }
 
 static void *publish_once(void *self)

@@ -136,7 +136,11 @@ static const char *fold_part(struct arena *arena, const char *from, const char *
 
 struct words fold_words(struct arena *arena, const char *text, size_t limit)
 {
-    struct words words = { .items = arena_array(arena, struct word, limit + 1) };
+    /* No two words without something between them, but for Han beside letters. */
+    size_t room = strlen(text) + 1;
+    if (limit > room)
+        limit = room;
+    struct words words = { .items = arena_array(arena, struct word, limit) };
     const char *at = text, *start = text;
     enum kind kind = BETWEEN;
     while (words.count < limit) {

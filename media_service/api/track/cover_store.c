@@ -1,7 +1,5 @@
 #include "track/cover_store.h"
 
-#include "base/random.h"
-
 enum { ID_DIGITS = 24 };
 
 static const struct field cover_fields[] = {
@@ -12,25 +10,25 @@ static const struct field cover_fields[] = {
 
 const struct collection cover_collection = { "covers", cover_fields, sizeof(struct cover_doc), NULL };
 
-const char *cover_store_put(struct ctx *ctx, struct store *store, const char *hash, const struct cover *cover)
+const char *cover_id(struct arena *arena, const char *hash)
 {
-    struct cover_doc doc = { .doc.id = arena_printf(&ctx->arena, "%.*s", ID_DIGITS, hash),
+    return arena_printf(arena, "%.*s", ID_DIGITS, hash);
+}
+
+bool cover_store_put(struct ctx *ctx, struct store *store, const char *id, const char *hash, const struct cover *cover)
+{
+    struct cover_doc doc = { .doc.id = id,
                              .hash = hash,
                              .media_type = cover->type,
                              .width = cover->width,
                              .height = cover->height,
                              .size = (int64_t)cover->size };
-    const char *id = doc.doc.id;
-    if (store_insert(ctx, store, &cover_collection, &doc, NO_EVENTS) || ctx_forgive(ctx, ERROR_CONFLICT))
-        return id;
-    return NULL;
+    return store_insert(ctx, store, &cover_collection, &doc, NO_EVENTS) || ctx_forgive(ctx, ERROR_CONFLICT);
 }
 
 struct cover_doc *cover_store_get(struct ctx *ctx, struct store *store, const char *id)
 {
     struct cover_doc *doc = arena_new(&ctx->arena, struct cover_doc);
-    if (!id || !id_valid(id))
-        return ctx_fail(ctx, ERROR_NOT_FOUND, "no such cover");
     if (store_get(ctx, store, &cover_collection, id, doc))
         return doc;
     return ctx_forgive(ctx, ERROR_NOT_FOUND) ? ctx_fail(ctx, ERROR_NOT_FOUND, "no such cover") : NULL;

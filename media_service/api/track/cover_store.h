@@ -13,7 +13,9 @@ struct cover_doc {
 
 extern const struct collection cover_collection; /* give it to store_open() */
 
-/* Remembers a picture whose blob is `hash`; the same picture is the same cover. Its id, NULL on failure. */
-const char *cover_store_put(struct ctx *ctx, struct store *store, const char *hash, const struct cover *cover);
-/* ERROR_NOT_FOUND, also for what is no id. */
+/* The id of a picture whose blob is `hash`: the same picture is the same cover. */
+const char *cover_id(struct arena *arena, const char *hash);
+/* Remembers it under an id; one that is there stays. */
+bool cover_store_put(struct ctx *ctx, struct store *store, const char *id, const char *hash, const struct cover *cover);
+/* ERROR_NOT_FOUND. */
 struct cover_doc *cover_store_get(struct ctx *ctx, struct store *store, const char *id);

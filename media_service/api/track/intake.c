@@ -12,8 +12,8 @@ static bool keep_cover(struct ctx *ctx, const struct tracks *tracks, const struc
     char *hash = arena_alloc(&ctx->arena, SHA256_HEX + 1);
     if (!blob_keep_bytes(ctx, tracks->blobs, cover->data, cover->size, hash))
         return false;
-    audio->cover_id = cover_store_put(ctx, tracks->store, hash, cover);
-    return audio->cover_id != NULL;
+    audio->cover_id = cover_id(&ctx->arena, hash);
+    return cover_store_put(ctx, tracks->store, audio->cover_id, hash, cover);
 }
 
 static void take_facts(struct arena *arena, const struct audio_facts *facts, const char *uploader, struct audio *audio)

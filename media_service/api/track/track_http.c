@@ -1,8 +1,9 @@
 #include "track/track_http.h"
 
+#include "base/random.h"
 #include "base/text.h"
 #include "blob/blob.h"
-#include "track/cover_store.h"
+#include "track/cover.h"
 #include "track/track_list.h"
 #include "track/tracks.h"
 
@@ -95,10 +96,27 @@ static struct response *stream(struct request *req)
     return res;
 }
 
+/* ?size= in pixels, 0 where it is not given. */
+static bool cover_size(struct request *req, int64_t *size)
+{
+    const char *text = request_query(req, "size");
+    *size = 0;
+    if (!text)
+        return true;
+    if (!text_number(text, COVER_SIZE_MAX, size) || *size == 0)
+        ctx_violation(&req->ctx, "size", "range", "size must be a whole number from 1 to %d", COVER_SIZE_MAX);
+    return !req->ctx.error;
+}
+
 static struct response *cover(struct request *req)
 {
-    const struct tracks *tracks = req->service;
-    const struct cover_doc *doc = cover_store_get(&req->ctx, tracks->store, request_param(req, "id"));
+    const char *id = request_param(req, "id");
+    int64_t size;
+    if (!cover_size(req, &size))
+        return NULL;
+    if (!id_valid(id))
+        return ctx_fail(&req->ctx, ERROR_NOT_FOUND, "no such cover");
+    const struct cover_doc *doc = cover_of_size(&req->ctx, req->service, id, size);
     struct response *res = doc ? respond_blob(req, doc->hash, doc->media_type) : NULL;
     if (res)
         response_header(req, res, "Cache-Control", "private, max-age=31536000, immutable");
@@ -115,6 +133,7 @@ const struct route track_routes[] = {
     { GET, "/tracks/slug/{slug}", by_slug, KEY, .cache = CACHE_TRACKS, .out = track_view_fields,
       .summary = "A published track by its slug" },
     { GET, "/tracks/{id}/stream", stream, KEY, .summary = "The file as it was uploaded; Range, If-Range, ETag" },
-    { GET, "/covers/{id}", cover, KEY, .summary = "A cover, at most 1,000 pixels wide and high" },
+    { GET, "/covers/{id}", cover, KEY,
+      .summary = "A cover, at most 1,000 pixels wide and high; ?size= for a smaller one" },
     { 0 },
 };
