@@ -3,7 +3,7 @@
  * What the public may find, in one SQLite file: full text and plain tables,
  * made from the store and thrown away at will. One thread writes, any read.
  */
-#include "store/connection.h"
+#include "store/embedded_connection.h"
 #include "track/track.h"
 
 /* Up to where which stream of events is in the file, and of which store it tells. */

@@ -13,7 +13,7 @@
 #include <string.h>
 
 enum {
-    SAMPLES_MAX = 256,
+    SAMPLES_MAX = 1024,
     SLOTS = 2 * SAMPLES_MAX, /* never full: a free slot ends every search */
     LABELS_MAX = 8,
     VALUE_MAX = 128, /* bytes of a label's value; the rest is cut */

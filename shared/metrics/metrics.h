@@ -2,7 +2,7 @@
 /*
  * Prometheus text format 0.0.4. Counters, gauges, histograms, declared once at
  * start; raising one is an atomic add, any thread. Label values come from a
- * fixed set given at declaration or are bounded (256 a metric; then "other").
+ * fixed set given at declaration or are bounded (1,024 a metric; then "other").
  */
 #include "base/buf.h"
 

@@ -6,7 +6,7 @@
  * Internal to shared/store.
  */
 #include "store/backend.h"
-#include "store/connection.h"
+#include "store/embedded_connection.h"
 
 struct writer;
 struct readers;

@@ -82,7 +82,7 @@ test_threads() {
     build_in "$dir" -Dbuildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false
     done_step
     # shellcheck disable=SC2046
-    TSAN_OPTIONS=halt_on_error=1:suppressions=$ROOT/tools/dev/tsan.supp run_unit "$dir" threads $(cat "$ROOT/tools/dev/threads")
+    TSAN_OPTIONS=halt_on_error=1:die_after_fork=0:suppressions=$ROOT/tools/dev/tsan.supp run_unit "$dir" threads $(cat "$ROOT/tools/dev/threads")
 }
 
 # The whole system, on both stores. The embedded one runs the sanitized binaries.

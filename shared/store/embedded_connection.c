@@ -1,4 +1,4 @@
-#include "store/connection.h"
+#include "store/embedded_connection.h"
 
 #include <errno.h>
 #include <stdio.h>
