@@ -62,46 +62,6 @@ static const struct subject subjects[] = {
 };
 static const struct subject more[] = { { .name = "demo.more", .handler = who }, { 0 } };
 
-static bool up(void *self)
-{
-    return bus_up(self);
-}
-
-static void start(size_t threads, size_t room)
-{
-    nats_server_create(&server, NULL);
-    struct bus_options options = { .url = server.url, .name = "demo", .instance = "abc123" };
-    bus = bus_open(&ctx, &options);
-    cr_assert(eventually(3000, up, bus));
-    workers = workers_create(threads, 1, room);
-    const struct pair metadata[] = { { "http", "127.0.0.1:8010" }, { 0 } };
-    const struct subject_mount mounts[] = { { more, "second" }, { 0 } };
-    struct service_options as = { .name = "demo",
-                                  .version = "1.2.3",
-                                  .description = "for tests",
-                                  .subjects = subjects,
-                                  .service = "first",
-                                  .mounts = mounts,
-                                  .metadata = metadata,
-                                  .workers = workers };
-    service = service_start(&ctx, bus, &as);
-    cr_assert_not_null(service);
-    cr_assert_eq(natsConnection_ConnectTo(&client, server.url), NATS_OK);
-    sleep_ms(100); /* the subscriptions are made by the sender's thread */
-}
-
-static void finish(void)
-{
-    service_stop(service);
-    workers_drain(workers, 2000);
-    workers_destroy(workers);
-    service_destroy(service);
-    bus_close(bus, 500);
-    natsConnection_Destroy(client);
-    nats_server_destroy(&server);
-    ctx_finish(&ctx);
-}
-
 /* "200 body", or "404 text" of a service error, "timeout". */
 static const char *ask_with(const char *subject, const char *body, const char *header, const char *value,
                             int timeout_ms)
@@ -130,6 +90,54 @@ static const char *ask_with(const char *subject, const char *body, const char *h
 static const char *ask(const char *subject, const char *body)
 {
     return ask_with(subject, body, NULL, NULL, 1000);
+}
+
+/* The last of the subscriptions that a service has. */
+static bool is_served(void *self)
+{
+    (void)self;
+    return text_starts(ask("demo.echo", "{\"id\":\"x\"}"), "200 ") &&
+           text_starts(ask("$SRV.STATS.demo.abc123", ""), "200 ");
+}
+
+static bool up(void *self)
+{
+    return bus_up(self);
+}
+
+static void start(size_t threads, size_t room)
+{
+    nats_server_create(&server, NULL);
+    struct bus_options options = { .url = server.url, .name = "demo", .instance = "abc123" };
+    bus = bus_open(&ctx, &options);
+    cr_assert(eventually(3000, up, bus));
+    workers = workers_create(threads, 1, room);
+    const struct pair metadata[] = { { "http", "127.0.0.1:8010" }, { 0 } };
+    const struct subject_mount mounts[] = { { more, "second" }, { 0 } };
+    struct service_options as = { .name = "demo",
+                                  .version = "1.2.3",
+                                  .description = "for tests",
+                                  .subjects = subjects,
+                                  .service = "first",
+                                  .mounts = mounts,
+                                  .metadata = metadata,
+                                  .workers = workers };
+    service = service_start(&ctx, bus, &as);
+    cr_assert_not_null(service);
+    cr_assert_eq(natsConnection_ConnectTo(&client, server.url), NATS_OK);
+    cr_assert(eventually(3000, is_served, NULL)); /* the subscriptions are made by the sender's thread */
+}
+
+static void finish(void)
+{
+    service_stop(service);
+    workers_drain(workers, 2000);
+    workers_destroy(workers);
+    service_destroy(service);
+    bus_close(bus, 500);
+    natsConnection_Destroy(client);
+    nats_server_destroy(&server);
+    ctx_finish(&ctx);
 }
 
 Test(serve, answers_and_tells_errors_in_headers)
@@ -329,19 +337,22 @@ Test(serve, stopping_says_leave_and_finishes_what_is_under_way)
     nats_server_destroy(&server);
 }
 
+static bool pings(void *self)
+{
+    (void)self;
+    return text_starts(ask("$SRV.PING.demo.abc123", ""), "200 {\"type\":\"io.nats.micro.v1.ping_response\"");
+}
+
 Test(serve, is_there_again_after_an_outage)
 {
     start(4, 16);
     for (int round = 0; round < 2; round++) {
         nats_server_signal(&server, SIGKILL);
-        sleep_ms(50);
         nats_server_start(&server);
-        cr_assert(eventually(3000, up, bus));
         natsConnection_Destroy(client);
         cr_assert_eq(natsConnection_ConnectTo(&client, server.url), NATS_OK);
-        sleep_ms(50);
+        cr_expect(eventually(4000, pings, NULL));
         cr_expect_str_eq(ask("demo.echo", "{\"id\":\"x\"}"), "200 {\"id\":\"x\"}");
-        cr_expect(text_starts(ask("$SRV.PING.demo.abc123", ""), "200 {\"type\":\"io.nats.micro.v1.ping_response\""));
     }
     finish();
 }
