@@ -1,5 +1,7 @@
 #include "balancer.h"
 
+#include "must.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,14 +31,8 @@ struct upstream {
     struct picker pickers[];
 };
 
-static void *must(void *memory)
-{
-    if (!memory)
-        abort();
-    return memory;
-}
-
-struct member *member_create(const char *name, const char *id, const struct address *address, bool ours, const struct kong_health *health)
+struct member *member_create(const char *name, const char *id, const struct address *address, bool ours,
+                             const struct kong_health *health)
 {
     struct member *member = must(calloc(1, sizeof *member));
     atomic_init(&member->references, 1);
@@ -48,7 +44,8 @@ struct member *member_create(const char *name, const char *id, const struct addr
     /* The configuration that these lists lie in may go first. */
     member->health.failure_statuses.items = must(malloc(sizeof(int64_t) * (health->failure_statuses.count + 1)));
     if (health->failure_statuses.count)
-        memcpy(member->health.failure_statuses.items, health->failure_statuses.items, sizeof(int64_t) * health->failure_statuses.count);
+        memcpy(member->health.failure_statuses.items, health->failure_statuses.items,
+               sizeof(int64_t) * health->failure_statuses.count);
     member->health.success_statuses = (struct integers){ 0 };
     return member;
 }
@@ -179,8 +176,10 @@ static struct member *same_member(const struct set *set, const struct member *me
     for (size_t i = 0; set && i < set->count; i++) {
         struct member *old = set->members[i].member;
         if (strcmp(old->name, member->name) == 0 && strcmp(old->id, member->id) == 0 && old->ours == member->ours &&
-            old->health.tcp_failures == member->health.tcp_failures && old->health.timeouts == member->health.timeouts &&
-            old->health.http_failures == member->health.http_failures && old->address.size == member->address.size && memcmp(&old->address.socket, &member->address.socket, member->address.size) == 0)
+            old->health.tcp_failures == member->health.tcp_failures &&
+            old->health.timeouts == member->health.timeouts &&
+            old->health.http_failures == member->health.http_failures && old->address.size == member->address.size &&
+            memcmp(&old->address.socket, &member->address.socket, member->address.size) == 0)
             return old;
     }
     return NULL;
@@ -207,7 +206,8 @@ void upstream_set(struct upstream *upstream, const struct weighted *members, siz
     set_unref(old);
 }
 
-void upstream_each(struct upstream *upstream, void (*each)(void *self, struct member *member, int64_t weight), void *self)
+void upstream_each(struct upstream *upstream, void (*each)(void *self, struct member *member, int64_t weight),
+                   void *self)
 {
     pthread_mutex_lock(&upstream->lock);
     for (size_t i = 0; i < upstream->set->count; i++)
@@ -251,7 +251,8 @@ static bool usable(struct member *member, int64_t now_ms)
     return !until || until <= now_ms;
 }
 
-static struct member *next_in_turn(struct picker *picker, struct member *const *tried, size_t tried_count, int64_t now_ms)
+static struct member *next_in_turn(struct picker *picker, struct member *const *tried, size_t tried_count,
+                                   int64_t now_ms)
 {
     int64_t total = 0;
     size_t best = SIZE_MAX;
@@ -275,13 +276,15 @@ static struct member *longest_out(const struct picker *picker, struct member *co
     struct member *best = NULL;
     for (size_t i = 0; i < picker->set->count; i++) {
         struct member *member = picker->set->members[i].member;
-        if (picker->set->members[i].weight && !among(member, tried, tried_count) && (!best || member->out_until < best->out_until))
+        if (picker->set->members[i].weight && !among(member, tried, tried_count) &&
+            (!best || member->out_until < best->out_until))
             best = member;
     }
     return best;
 }
 
-struct member *upstream_pick(struct upstream *upstream, size_t loop, struct member *const *tried, size_t tried_count, int64_t now_ms)
+struct member *upstream_pick(struct upstream *upstream, size_t loop, struct member *const *tried, size_t tried_count,
+                             int64_t now_ms)
 {
     struct picker *picker = &upstream->pickers[loop];
     if (picker->version != atomic_load_explicit(&upstream->version, memory_order_acquire))

@@ -24,16 +24,17 @@ struct member {
     const char *name; /* HOST:PORT as it was given */
     const char *id;   /* of the instance, where discovery found it, else "" */
     struct address address;
-    bool ours;        /* found by NATS or tagged: it is shown the edge's secret */
+    bool ours; /* found by NATS or tagged: it is shown the edge's secret */
     struct kong_health health;
     _Atomic int connect_failures, timeouts, failures; /* in a row */
-    _Atomic int64_t out_until; /* on clock_ms(); 0: in */
+    _Atomic int64_t out_until;                        /* on clock_ms(); 0: in */
     _Atomic int backoff_ms;
-    _Atomic bool keeps;        /* it keeps connections open after an answer */
+    _Atomic bool keeps; /* it keeps connections open after an answer */
     _Atomic int64_t requests, failed;
 };
 
-struct member *member_create(const char *name, const char *id, const struct address *address, bool ours, const struct kong_health *health);
+struct member *member_create(const char *name, const char *id, const struct address *address, bool ours,
+                             const struct kong_health *health);
 struct member *member_ref(struct member *member);
 void member_unref(struct member *member);
 
@@ -56,7 +57,9 @@ void upstream_destroy(struct upstream *upstream);
 /* Takes the references. Members of the same name, id and address as an old one keep its health. */
 void upstream_set(struct upstream *upstream, const struct weighted *members, size_t count);
 /* Calls `each` on every member, under the upstream's lock. */
-void upstream_each(struct upstream *upstream, void (*each)(void *self, struct member *member, int64_t weight), void *self);
+void upstream_each(struct upstream *upstream, void (*each)(void *self, struct member *member, int64_t weight),
+                   void *self);
 
 /* The next one, but for those in `tried`; NULL: there is none. With a reference. For loop number `loop`. */
-struct member *upstream_pick(struct upstream *upstream, size_t loop, struct member *const *tried, size_t tried_count, int64_t now_ms);
+struct member *upstream_pick(struct upstream *upstream, size_t loop, struct member *const *tried, size_t tried_count,
+                             int64_t now_ms);

@@ -21,7 +21,10 @@ enum { DIGITS_MAX = 12, LINES_MAX = 8192 };
 
 static int hex_value(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 static enum step in_size(struct chunks *chunks, char c)
@@ -81,7 +84,8 @@ static enum step one_byte(struct chunks *chunks, char c)
     }
 }
 
-enum chunks_state chunks_read(struct chunks *chunks, const char *data, size_t size, size_t *used, char *out, size_t *payload)
+enum chunks_state chunks_read(struct chunks *chunks, const char *data, size_t size, size_t *used, char *out,
+                              size_t *payload)
 {
     size_t at = 0, got = 0;
     while (at < size && chunks->step != DONE && chunks->step != BAD) {

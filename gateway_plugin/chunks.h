@@ -1,5 +1,6 @@
 #pragma once
-/* The chunked coding (RFC 9112, 7.1), strictly: hexadecimal sizes, CR LF, bounded extensions and trailers, which are dropped. */
+/* The chunked coding (RFC 9112, 7.1), strictly: hexadecimal sizes, CR LF, bounded extensions and trailers, which are
+ * dropped. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,4 +19,5 @@ struct chunks {
  * to the body (all of them, but for CHUNKS_END). `out`, unless NULL, gets the
  * payload and may be `data` itself; *payload says how much.
  */
-enum chunks_state chunks_read(struct chunks *chunks, const char *data, size_t size, size_t *used, char *out, size_t *payload);
+enum chunks_state chunks_read(struct chunks *chunks, const char *data, size_t size, size_t *used, char *out,
+                              size_t *payload);

@@ -16,8 +16,8 @@ enum conn_phase {
     CONN_BODY,      /* h2o collects the body */
     CONN_BUSY,      /* a request is being answered */
     CONN_H2,
-    CONN_PEN,       /* HTTP/2 past a budget: left alone for a while, for who is closed comes back at once */
-    CONN_LINGER,    /* refused: what still comes is thrown away, so that the client can read why */
+    CONN_PEN,    /* HTTP/2 past a budget: left alone for a while, for who is closed comes back at once */
+    CONN_LINGER, /* refused: what still comes is thrown away, so that the client can read why */
     CONN_GONE,
 };
 
@@ -31,15 +31,15 @@ struct conn {
     struct timeval accepted_at;
     enum conn_phase phase;
     bool tls;
-    bool checked;      /* the head of the request at hand has passed */
-    bool unsafe_body;  /* chunks that nobody has looked at: nothing more is read after them */
-    bool watched;      /* BUSY: the socket tells us when the client goes */
-    bool half_closed;  /* the client has sent all that it will send */
+    bool checked;     /* the head of the request at hand has passed */
+    bool unsafe_body; /* chunks that nobody has looked at: nothing more is read after them */
+    bool watched;     /* BUSY: the socket tells us when the client goes */
+    bool half_closed; /* the client has sent all that it will send */
     struct head head;
     size_t seen;
     struct chunks chunks;
     struct h2_guard *guard; /* of HTTP/2 */
-    int64_t since;     /* when the phase began, or the body last grew */
+    int64_t since;          /* when the phase began, or the body last grew */
     size_t progress;
     size_t held;       /* bytes of body that limits.h counts for it */
     unsigned requests; /* under way */
@@ -47,13 +47,14 @@ struct conn {
     unsigned aborted;
     struct exchange *exchange; /* HTTP/1: the one that is being answered */
     char *refusal;
-    char peer[64];     /* its address in digits */
+    char peer[64]; /* its address in digits */
     size_t peer_size;
 };
 
 void conn_accept(struct loop *loop, h2o_socket_t *sock, bool tls);
 struct conn *conn_of(const h2o_req_t *req);
-/* HTTP/1, from on_req: the head, where it has not been looked at before (it came with the request before it). NULL: good. */
+/* HTTP/1, from on_req: the head, where it has not been looked at before (it came with the request before it). NULL:
+ * good. */
 const char *conn_check(struct conn *conn, int *status);
 /* A request begins, ends. `aborted`: the client went away before it was answered. */
 void conn_begin(struct conn *conn, struct exchange *x);

@@ -1,12 +1,11 @@
 #include "discovery.h"
 
-#include "base/clock.h"
 #include "base/cleanup.h"
-#include "base/log.h"
-#include "base/lru.h"
 #include "base/text.h"
 #include "contract/subjects.h"
+#include "must.h"
 #include "nats/bus.h"
+#include "replicas.h"
 #include "resolver.h"
 
 #include <jansson.h>
@@ -15,30 +14,7 @@
 
 enum {
     ROUND_MS = 500,
-    SILENT_ROUNDS = 2,
-    FOUND_MAX = 256,  /* of one name */
-    LEFT_MAX = 256,
-    LEFT_MS = 10000,  /* a late answer does not bring back who has left */
     MEMBERS_MAX = 512, /* of one upstream */
-};
-
-
-/* A replica that answered. */
-struct found {
-    struct found *next;
-    struct address address;
-    int silent;    /* rounds in which others answered */
-    bool answered; /* in this round */
-    char *id, *http;
-};
-
-/* What `nats:NAME` stands for. */
-struct service_name {
-    struct service_name *next;
-    struct found *found;
-    size_t count;
-    bool answered; /* somebody did, in this round */
-    char name[];
 };
 
 /* Upstreams outlive configurations, so that health does. */
@@ -51,25 +27,16 @@ struct entry {
 
 struct discovery {
     struct bus *bus;
-    struct nets nets;
     size_t loops;
     struct resolver *resolver;
     pthread_mutex_t lock; /* of all below */
     pthread_cond_t wake;
-    struct service_name *services;
+    struct replicas *replicas;
     struct entry *entries;
-    struct lru *left;
     struct config *config;
     bool stopping;
     pthread_t thread;
 };
-
-static void *must(void *memory)
-{
-    if (!memory)
-        abort();
-    return memory;
-}
 
 /* The sets */
 
@@ -80,8 +47,8 @@ struct draft {
     struct buf signature;
 };
 
-static void add(struct draft *draft, const struct kong_upstream *upstream, const struct kong_target *target, const char *name,
-                const char *id, const struct address *address, bool ours)
+static void add(struct draft *draft, const struct kong_upstream *upstream, const struct kong_target *target,
+                const char *name, const char *id, const struct address *address, bool ours)
 {
     if (draft->count == MEMBERS_MAX)
         return;
@@ -89,22 +56,16 @@ static void add(struct draft *draft, const struct kong_upstream *upstream, const
     for (size_t i = 0; i < address->size; i++)
         snprintf(digits + 2 * i, 3, "%02x", ((const unsigned char *)&address->socket)[i]);
     buf_printf(&draft->signature, "%s %s %s %d %lld\n", name, id, digits, ours, (long long)target->weight);
-    draft->members[draft->count++] = (struct weighted){ member_create(name, id, address, ours, &upstream->passive), target->weight };
+    draft->members[draft->count++] = (struct weighted){ member_create(name, id, address, ours, &upstream->passive),
+                                                        target->weight };
 }
 
-static struct service_name *service_named(struct discovery *discovery, const char *name)
-{
-    for (struct service_name *source = discovery->services; source; source = source->next)
-        if (strcmp(source->name, name) == 0)
-            return source;
-    return NULL;
-}
-
-static void add_target(struct discovery *discovery, struct draft *draft, const struct kong_upstream *upstream, const struct kong_target *target)
+static void add_target(struct discovery *discovery, struct draft *draft, const struct kong_upstream *upstream,
+                       const struct kong_target *target)
 {
     if (text_starts(target->target, "nats:")) {
-        const struct service_name *source = service_named(discovery, target->target + strlen("nats:"));
-        for (const struct found *one = source ? source->found : NULL; one; one = one->next)
+        const struct replica *one = replicas_of(discovery->replicas, target->target + strlen("nats:"));
+        for (; one; one = one->next)
             add(draft, upstream, target, one->http, one->id, &one->address, true);
         return;
     }
@@ -127,7 +88,8 @@ static struct entry *entry_of(struct discovery *discovery, const char *name)
 
 static void health_signature(struct buf *out, const struct kong_health *health)
 {
-    buf_printf(out, "%lld %lld %lld\n", (long long)health->tcp_failures, (long long)health->timeouts, (long long)health->http_failures);
+    buf_printf(out, "%lld %lld %lld\n", (long long)health->tcp_failures, (long long)health->timeouts,
+               (long long)health->http_failures);
     for (size_t i = 0; i < health->failure_statuses.count; i++)
         buf_printf(out, "%lld ", (long long)health->failure_statuses.items[i]);
 }
@@ -172,39 +134,6 @@ static void on_resolved(void *self)
 
 /* Answers */
 
-static void found_free(struct found *found)
-{
-    free(found->id);
-    free(found->http);
-    free(found);
-}
-
-static bool take_answer(struct discovery *discovery, struct service_name *source, const char *id, const char *http)
-{
-    struct address address;
-    source->answered = true;
-    if (lru_get(discovery->left, id))
-        return false;
-    for (struct found *one = source->found; one; one = one->next) {
-        if (strcmp(one->id, id) == 0 && strcmp(one->http, http) == 0) {
-            one->answered = true;
-            one->silent = 0;
-            return false;
-        }
-    }
-    if (!hostport_parse(http, &address) || !nets_hold(&discovery->nets, &address) || source->count >= FOUND_MAX) {
-        log_warn(NULL, "a member was not taken: its address is malformed or not in EDGE_MEMBER_NETS", "service", source->name, "http", http);
-        return false;
-    }
-    struct found *found = must(calloc(1, sizeof *found));
-    *found = (struct found){ .next = source->found, .address = address, .answered = true,
-                             .id = must(strdup(id)), .http = must(strdup(http)) };
-    source->found = found;
-    source->count++;
-    log_info(NULL, "a member has come", "service", source->name, "http", http, "id", id);
-    return true;
-}
-
 static const char *json_text(const json_t *object, const char *name)
 {
     const char *text = json_string_value(json_object_get(object, name));
@@ -216,38 +145,15 @@ static void on_info(void *self, const char *subject, const char *data, size_t si
 {
     struct discovery *discovery = self;
     _cleanup_(json_decrefp) json_t *info = size <= 65536 ? json_loadb(data, size, JSON_REJECT_DUPLICATES, NULL) : NULL;
-    const char *id = info ? json_text(info, "id") : NULL, *http = info ? json_text(json_object_get(info, "metadata"), "http") : NULL;
+    const char *id = info ? json_text(info, "id") : NULL,
+               *http = info ? json_text(json_object_get(info, "metadata"), "http") : NULL;
     const char *name = strrchr(subject, '.');
     if (!id || !name)
         return;
     pthread_mutex_lock(&discovery->lock);
-    struct service_name *source = service_named(discovery, name + 1);
-    if (source && http && take_answer(discovery, source, id, http))
+    if (http && replicas_answer(discovery->replicas, name + 1, id, http))
         renew_all(discovery);
     pthread_mutex_unlock(&discovery->lock);
-}
-
-/* Those for whom `gone` is true. */
-static bool remove_found(struct service_name *source, bool (*gone)(const struct found *found, const void *self), const void *self)
-{
-    bool changed = false;
-    for (struct found **slot = &source->found, *one; (one = *slot);) {
-        if (!gone(one, self)) {
-            slot = &one->next;
-            continue;
-        }
-        log_info(NULL, "a member has gone", "service", source->name, "http", one->http, "id", one->id);
-        *slot = one->next;
-        source->count--;
-        found_free(one);
-        changed = true;
-    }
-    return changed;
-}
-
-static bool has_id(const struct found *found, const void *id)
-{
-    return strcmp(found->id, id) == 0;
 }
 
 static void on_leave(void *self, const char *subject, const char *data, size_t size)
@@ -256,42 +162,22 @@ static void on_leave(void *self, const char *subject, const char *data, size_t s
     (void)subject;
     _cleanup_(json_decrefp) json_t *leave = size <= 1024 ? json_loadb(data, size, 0, NULL) : NULL;
     const char *id = leave ? json_text(leave, "id") : NULL;
-    bool changed = false;
     if (!id)
         return;
     pthread_mutex_lock(&discovery->lock);
-    lru_put(discovery->left, id, discovery, clock_ms() + LEFT_MS);
-    for (struct service_name *source = discovery->services; source; source = source->next)
-        changed |= remove_found(source, has_id, id);
-    if (changed)
+    if (replicas_leave(discovery->replicas, id))
         renew_all(discovery);
     pthread_mutex_unlock(&discovery->lock);
 }
 
 /* Rounds */
 
-static bool silent_too_long(const struct found *found, const void *self)
+static void ask(void *self, const char *name)
 {
-    (void)self;
-    return found->silent >= SILENT_ROUNDS;
-}
-
-static bool end_round(struct service_name *source)
-{
-    for (struct found *one = source->found; one; one = one->next) {
-        if (!one->answered && source->answered)
-            one->silent++;
-        one->answered = false;
-    }
-    source->answered = false;
-    return remove_found(source, silent_too_long, NULL);
-}
-
-static void ask(struct discovery *discovery, const struct service_name *source)
-{
+    struct discovery *discovery = self;
     struct ctx ctx = { 0 };
-    char *subject = arena_printf(&ctx.arena, "$SRV.INFO.%s", source->name);
-    char *reply = arena_printf(&ctx.arena, "%s.members.%s", bus_inbox(discovery->bus), source->name);
+    char *subject = arena_printf(&ctx.arena, "$SRV.INFO.%s", name);
+    char *reply = arena_printf(&ctx.arena, "%s.members.%s", bus_inbox(discovery->bus), name);
     /* An outage: the next round asks again. */
     bus_publish_to(&ctx, discovery->bus, subject, reply, "", 0);
     ctx_finish(&ctx);
@@ -299,13 +185,9 @@ static void ask(struct discovery *discovery, const struct service_name *source)
 
 static void round_of_all(struct discovery *discovery)
 {
-    bool changed = false;
-    for (struct service_name *source = discovery->services; source; source = source->next) {
-        changed |= end_round(source);
-        ask(discovery, source);
-    }
-    if (changed)
+    if (replicas_end_round(discovery->replicas))
         renew_all(discovery);
+    replicas_names(discovery->replicas, ask, discovery);
 }
 
 static void *run(void *self)
@@ -336,16 +218,16 @@ static bool listen_to_members(struct ctx *ctx, struct discovery *discovery)
     char *answers = arena_printf(&ctx->arena, "%s.members.*", bus_inbox(discovery->bus));
     return bus_listen(ctx, discovery->bus, answers, on_info, discovery) &&
            bus_listen(ctx, discovery->bus, SUBJECT_LEAVE, on_leave, discovery) &&
-           (pthread_create(&discovery->thread, NULL, run, discovery) == 0 || ctx_fail(ctx, ERROR_INTERNAL, "no thread for discovery"));
+           (pthread_create(&discovery->thread, NULL, run, discovery) == 0 ||
+            ctx_fail(ctx, ERROR_INTERNAL, "no thread for discovery"));
 }
 
 struct discovery *discovery_create(struct ctx *ctx, struct bus *bus, const struct nets *nets, size_t loops)
 {
     struct discovery *discovery = must(calloc(1, sizeof *discovery));
     discovery->bus = bus;
-    discovery->nets = *nets;
     discovery->loops = loops;
-    discovery->left = lru_create(LEFT_MAX, NULL);
+    discovery->replicas = replicas_create(nets);
     pthread_mutex_init(&discovery->lock, NULL);
     pthread_cond_init(&discovery->wake, NULL);
     discovery->resolver = resolver_create(on_resolved, discovery);
@@ -353,16 +235,6 @@ struct discovery *discovery_create(struct ctx *ctx, struct bus *bus, const struc
         return discovery;
     discovery_destroy(discovery);
     return NULL;
-}
-
-static void want_service(struct discovery *discovery, const char *name)
-{
-    if (service_named(discovery, name))
-        return;
-    struct service_name *source = must(calloc(1, sizeof *source + strlen(name) + 1));
-    strcpy(source->name, name);
-    source->next = discovery->services;
-    discovery->services = source;
 }
 
 void discovery_use(struct discovery *discovery, struct config *config)
@@ -373,25 +245,11 @@ void discovery_use(struct discovery *discovery, struct config *config)
     for (const struct kong_upstream *upstream = config->upstreams; upstream; upstream = upstream->next)
         for (const struct kong_target *target = upstream->targets; target; target = target->next)
             if (text_starts(target->target, "nats:"))
-                want_service(discovery, target->target + strlen("nats:"));
+                replicas_want(discovery->replicas, target->target + strlen("nats:"));
     renew_all(discovery);
     pthread_mutex_unlock(&discovery->lock);
     discovery_hurry(discovery);
     config_unref(old);
-}
-
-static void free_services(struct discovery *discovery)
-{
-    while (discovery->services) {
-        struct service_name *source = discovery->services;
-        discovery->services = source->next;
-        while (source->found) {
-            struct found *one = source->found;
-            source->found = one->next;
-            found_free(one);
-        }
-        free(source);
-    }
 }
 
 void discovery_stop(struct discovery *discovery)
@@ -414,7 +272,6 @@ void discovery_destroy(struct discovery *discovery)
         return;
     discovery_stop(discovery);
     config_unref(discovery->config);
-    free_services(discovery);
     while (discovery->entries) {
         struct entry *entry = discovery->entries;
         discovery->entries = entry->next;
@@ -422,7 +279,7 @@ void discovery_destroy(struct discovery *discovery)
         free(entry->signature);
         free(entry);
     }
-    lru_destroy(discovery->left);
+    replicas_destroy(discovery->replicas);
     pthread_mutex_destroy(&discovery->lock);
     pthread_cond_destroy(&discovery->wake);
     free(discovery);

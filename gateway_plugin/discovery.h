@@ -15,7 +15,8 @@ struct bus;
 struct discovery;
 
 struct discovery *discovery_create(struct ctx *ctx, struct bus *bus, const struct nets *nets, size_t loops);
-/* The upstreams of a configuration, before loops use it: fills their `live` with what is known at once. Takes a reference until the next. */
+/* The upstreams of a configuration, before loops use it: fills their `live` with what is known at once. Takes a
+ * reference until the next. */
 void discovery_use(struct discovery *discovery, struct config *config);
 /* Asks now and not when the 500 ms are over: NATS has just been connected. */
 void discovery_hurry(struct discovery *discovery);

@@ -10,6 +10,7 @@
 #include "edge_tls.h"
 #include "exchange.h"
 #include "key_cache.h"
+#include "must.h"
 #include "nats/feed.h"
 
 #include <unistd.h>
@@ -19,13 +20,6 @@ enum {
     SPOOL_FROM = 1 << 20,
     HTTP1_TIMEOUT_MS = 3600 * 1000, /* conn.c has finer ones */
 };
-
-static void *must(void *memory)
-{
-    if (!memory)
-        abort();
-    return memory;
-}
 
 static void take_over(h2o_pathconf_t *path, int (*on_req)(h2o_handler_t *, h2o_req_t *))
 {
@@ -37,7 +31,8 @@ static void take_over(h2o_pathconf_t *path, int (*on_req)(h2o_handler_t *, h2o_r
     h2o_create_handler(path, sizeof(h2o_handler_t))->on_req = on_req;
 }
 
-static void configure(h2o_globalconf_t *global, int64_t body_max, int64_t drain_ms, int (*on_req)(h2o_handler_t *, h2o_req_t *))
+static void configure(h2o_globalconf_t *global, int64_t body_max, int64_t drain_ms,
+                      int (*on_req)(h2o_handler_t *, h2o_req_t *))
 {
     h2o_config_init(global);
     global->server_name = h2o_iovec_init("", 0);
@@ -83,10 +78,15 @@ static bool start_nats(struct ctx *ctx, struct edge *edge)
     const struct edge_settings *settings = edge->settings;
     if (!settings->nats_url || !*settings->nats_url)
         return true;
-    struct bus_options options = { .url = settings->nats_url, .name = "edge", .instance = edge->instance,
+    struct bus_options options = { .url = settings->nats_url,
+                                   .name = "edge",
+                                   .instance = edge->instance,
                                    .password = secret_given(&settings->nats_password) ? &settings->nats_password : NULL,
-                                   .creds_file = settings->nats_creds, .ca_file = settings->nats_ca, .queue = 4096,
-                                   .connected = on_connected, .self = edge };
+                                   .creds_file = settings->nats_creds,
+                                   .ca_file = settings->nats_ca,
+                                   .queue = 4096,
+                                   .connected = on_connected,
+                                   .self = edge };
     edge->bus = bus_open(ctx, &options);
     if (!edge->bus)
         return false;

@@ -28,20 +28,21 @@ struct edge {
     struct edge_metrics *metrics;
     struct bus *bus; /* NULL: without NATS */
     struct feed *feed;
-    _Atomic(struct key_cache *) keys;       /* these two are told of NATS by its own thread, from early on */
+    _Atomic(struct key_cache *) keys; /* these two are told of NATS by its own thread, from early on */
     _Atomic(struct discovery *) discovery;
     h2o_globalconf_t global, admin_global;
     struct loop **loops;
     size_t loop_count;
-    struct loop *admin; /* NULL: off */
+    struct loop *admin;   /* NULL: off */
     pthread_mutex_t lock; /* guards `config` */
     struct config *config;
-    int64_t started_ms;   /* unix */
+    int64_t started_ms; /* unix */
 };
 
 /* Takes the configuration. Fails with the address that is in use, or what TLS lacks. */
 struct edge *edge_start(struct ctx *ctx, const struct edge_settings *settings, struct config *config);
-/* Puts another configuration in the place of the present one; requests under way end on theirs. Any thread but a loop's. */
+/* Puts another configuration in the place of the present one; requests under way end on theirs. Any thread but a
+ * loop's. */
 void edge_use(struct edge *edge, struct config *config);
 /* With a reference. */
 struct config *edge_config(struct edge *edge);

@@ -12,7 +12,6 @@
 
 #include <jansson.h>
 
-
 /* A request to the admin's side. All is done when the handler returns. */
 struct admin {
     struct edge *edge;
@@ -60,7 +59,8 @@ static void next_item(struct buf *out, bool *first)
 static void get_status(struct admin *admin)
 {
     const struct limits *limits = &admin->edge->limits;
-    buf_printf(&admin->out, "{\"server\":{\"connections_active\":%zu,\"connections_accepted\":%lld,\"requests_under_way\":%zu,",
+    buf_printf(&admin->out,
+               "{\"server\":{\"connections_active\":%zu,\"connections_accepted\":%lld,\"requests_under_way\":%zu,",
                (size_t)limits->conns, (long long)limits->accepted, (size_t)limits->requests);
     buf_printf(&admin->out, "\"uptime_s\":%lld},", (long long)(clock_now_ms() - admin->edge->started_ms) / 1000);
     buf_text(&admin->out, "\"nats\":{");
@@ -88,9 +88,11 @@ static void get_services(struct admin *admin)
         put_pair(out, "path", service->path, false);
         put_texts(out, "tags", &service->tags);
         put_flag(out, "enabled", service->enabled, false);
-        buf_printf(out, "\"port\":%lld,\"retries\":%lld,\"connect_timeout\":%lld,\"write_timeout\":%lld,\"read_timeout\":%lld}",
-                   (long long)service->port, (long long)service->retries, (long long)service->connect_timeout,
-                   (long long)service->write_timeout, (long long)service->read_timeout);
+        buf_printf(
+            out,
+            "\"port\":%lld,\"retries\":%lld,\"connect_timeout\":%lld,\"write_timeout\":%lld,\"read_timeout\":%lld}",
+            (long long)service->port, (long long)service->retries, (long long)service->connect_timeout,
+            (long long)service->write_timeout, (long long)service->read_timeout);
     }
     buf_text(out, "],\"next\":null}");
 }
@@ -175,15 +177,16 @@ static void put_member(void *self, struct member *member, int64_t weight)
     put_pair(page->out, "target", member->name, false);
     put_pair(page->out, "id", member->id, false);
     put_pair(page->out, "health", weight ? member_state(member, clock_ms()) : "HEALTHCHECKS_OFF", false);
-    buf_printf(page->out, "\"weight\":%lld,\"requests\":%lld,\"failures\":%lld}", (long long)weight, (long long)member->requests,
-               (long long)member->failed);
+    buf_printf(page->out, "\"weight\":%lld,\"requests\":%lld,\"failures\":%lld}", (long long)weight,
+               (long long)member->requests, (long long)member->failed);
 }
 
 static void get_health(struct admin *admin)
 {
     struct health_page page = { &admin->out, true };
     const struct kong_upstream *upstream = admin->config->upstreams;
-    while (upstream && (strlen(upstream->name) != admin->name_size || memcmp(upstream->name, admin->name, admin->name_size) != 0))
+    while (upstream &&
+           (strlen(upstream->name) != admin->name_size || memcmp(upstream->name, admin->name, admin->name_size) != 0))
         upstream = upstream->next;
     if (!upstream) {
         admin->status = 404;
@@ -218,8 +221,8 @@ static void get_ready(struct admin *admin)
     const struct edge *edge = admin->edge;
     bool bus = !edge->bus || bus_up(edge->bus), feed = !edge->feed || feed_whole(edge->feed);
     admin->status = bus && feed ? 200 : 503;
-    buf_printf(&admin->out, "{\"code\":\"%s\",\"status\":%d,\"message\":\"%s\",\"data\":{", bus && feed ? "10000" : "10001",
-               admin->status, bus && feed ? "ready" : "not ready");
+    buf_printf(&admin->out, "{\"code\":\"%s\",\"status\":%d,\"message\":\"%s\",\"data\":{",
+               bus && feed ? "10000" : "10001", admin->status, bus && feed ? "ready" : "not ready");
     put_flag(&admin->out, "nats", bus, false);
     put_flag(&admin->out, "feed", feed, true);
     buf_text(&admin->out, "}}");
@@ -230,7 +233,10 @@ static void get_ready(struct admin *admin)
 static const char *header_value(const h2o_req_t *req, const h2o_token_t *token)
 {
     ssize_t at = h2o_find_header(&req->headers, token, -1);
-    return at < 0 ? "" : h2o_strdup((h2o_mem_pool_t *)&req->pool, req->headers.entries[at].value.base, req->headers.entries[at].value.len).base;
+    return at < 0 ? ""
+                  : h2o_strdup((h2o_mem_pool_t *)&req->pool, req->headers.entries[at].value.base,
+                               req->headers.entries[at].value.len)
+                        .base;
 }
 
 static h2o_iovec_t from_form(h2o_iovec_t body)
@@ -265,7 +271,8 @@ static h2o_iovec_t posted_text(struct admin *admin)
 static void put_faults(struct admin *admin, const struct faults *faults)
 {
     admin->status = 400;
-    buf_text(&admin->out, "{\"code\":\"10001\",\"status\":400,\"message\":\"the configuration has faults: the one before it stays\",\"errors\":[");
+    buf_text(&admin->out, "{\"code\":\"10001\",\"status\":400,\"message\":\"the configuration has faults: the one "
+                          "before it stays\",\"errors\":[");
     bool first = true;
     for (const struct fault *one = faults->first; one; one = one->next) {
         next_item(&admin->out, &first);
@@ -302,16 +309,11 @@ static const struct {
     const char *method, *path; /* a * stands for one segment */
     void (*handle)(struct admin *admin);
 } rows[] = {
-    { "GET", "/status", get_status },
-    { "GET", "/services", get_services },
-    { "GET", "/routes", get_routes },
-    { "GET", "/plugins", get_plugins },
-    { "GET", "/upstreams", get_upstreams },
-    { "GET", "/upstreams/*/health", get_health },
-    { "GET", "/config", get_config },
-    { "POST", "/config", post_config },
-    { "GET", "/metrics", get_metrics },
-    { "GET", "/health", get_health_of_edge },
+    { "GET", "/status", get_status },       { "GET", "/services", get_services },
+    { "GET", "/routes", get_routes },       { "GET", "/plugins", get_plugins },
+    { "GET", "/upstreams", get_upstreams }, { "GET", "/upstreams/*/health", get_health },
+    { "GET", "/config", get_config },       { "POST", "/config", post_config },
+    { "GET", "/metrics", get_metrics },     { "GET", "/health", get_health_of_edge },
     { "GET", "/ready", get_ready },
 };
 
@@ -355,14 +357,17 @@ int edge_admin_on_req(h2o_handler_t *self, h2o_req_t *req)
     (void)self;
     static h2o_generator_t generator = { NULL, NULL };
     struct loop *loop = (struct loop *)req->conn->ctx;
-    struct admin admin = { .edge = loop->edge, .req = req, .status = 200, .type = "application/json", .config = edge_config(loop->edge) };
+    struct admin admin = {
+        .edge = loop->edge, .req = req, .status = 200, .type = "application/json", .config = edge_config(loop->edge)
+    };
     admin.out = BUF(&admin.arena);
     dispatch(&admin);
     h2o_iovec_t body = h2o_strdup(&req->pool, admin.out.data ? admin.out.data : "", admin.out.size);
     req->res.status = admin.status;
     req->res.reason = reason_phrase(admin.status);
     req->res.content_length = body.len;
-    h2o_add_header_by_str(&req->pool, &req->res.headers, H2O_STRLIT("content-type"), 1, NULL, admin.type, strlen(admin.type));
+    h2o_add_header_by_str(&req->pool, &req->res.headers, H2O_STRLIT("content-type"), 1, NULL, admin.type,
+                          strlen(admin.type));
     config_unref(admin.config);
     arena_free(&admin.arena);
     h2o_start_response(req, &generator);

@@ -9,14 +9,14 @@
 #include <stdint.h>
 
 enum {
-    HEAD_MS = 10000,       /* for a head, from its first byte */
-    IDLE_MS = 60000,       /* between requests */
+    HEAD_MS = 10000,        /* for a head, from its first byte */
+    IDLE_MS = 60000,        /* between requests */
     BODY_WINDOW_MS = 10000, /* in which a body must grow by ... */
     BODY_WINDOW_BYTES = 1024,
     LINGER_MS = 5000,
     PEN_MS = 2000,
-    STALL_MS = 60000,      /* without a byte taken by the client, an answer is given up */
-    ABORTED_MAX = 200,     /* requests a second that a connection may take back */
+    STALL_MS = 60000,  /* without a byte taken by the client, an answer is given up */
+    ABORTED_MAX = 200, /* requests a second that a connection may take back */
 };
 
 struct limits {

@@ -31,7 +31,8 @@ static void note_address(struct loop *loop, int fd, bool tls)
     char host[INET6_ADDRSTRLEN] = "";
     getsockname(fd, (struct sockaddr *)&bound, &size);
     bool six = bound.ss_family == AF_INET6;
-    const void *address = six ? (const void *)&((struct sockaddr_in6 *)&bound)->sin6_addr : (const void *)&((struct sockaddr_in *)&bound)->sin_addr;
+    const void *address = six ? (const void *)&((struct sockaddr_in6 *)&bound)->sin6_addr
+                              : (const void *)&((struct sockaddr_in *)&bound)->sin_addr;
     inet_ntop(bound.ss_family, address, host, sizeof host);
     unsigned port = ntohs(six ? ((struct sockaddr_in6 *)&bound)->sin6_port : ((struct sockaddr_in *)&bound)->sin_port);
     snprintf(loop->address, sizeof loop->address, six ? "[%s]:%u" : "%s:%u", host, port);

@@ -4,6 +4,7 @@
 #include "edge.h"
 #include "exchange.h"
 #include "key_cache.h"
+#include "must.h"
 #include "nats/feed.h"
 
 #include <stdio.h>
@@ -85,18 +86,19 @@ static const struct {
     { "tonearm_edge_feed_whole", "1 while no revocation can have been missed", read_feed },
     { "tonearm_edge_keys_asked", "Questions about API keys sent to auth", read_asked },
     { "tonearm_edge_keys_unanswered", "Of these, how many had no answer", read_away },
-    { "tonearm_edge_keys_served_on", "Requests let in by a key whose check is overdue, because auth is away", read_stale },
+    { "tonearm_edge_keys_served_on", "Requests let in by a key whose check is overdue, because auth is away",
+      read_stale },
 };
 
 struct edge_metrics *edge_metrics_create(struct edge *edge)
 {
-    struct edge_metrics *self = calloc(1, sizeof *self);
-    if (!self)
-        abort();
+    struct edge_metrics *self = must(calloc(1, sizeof *self));
     self->edge = edge;
     self->metrics = metrics_create();
-    self->requests = metric_counter(self->metrics, "tonearm_edge_requests_total", "Requests by route and status", "route,status");
-    self->latency = metric_histogram(self->metrics, "tonearm_edge_request_seconds", "From the request's end to the answer's", "route");
+    self->requests = metric_counter(self->metrics, "tonearm_edge_requests_total", "Requests by route and status",
+                                    "route,status");
+    self->latency = metric_histogram(self->metrics, "tonearm_edge_request_seconds",
+                                     "From the request's end to the answer's", "route");
     for (size_t i = 0; i < sizeof watches / sizeof *watches; i++)
         metric_watch(self->metrics, watches[i].name, watches[i].help, watches[i].read, edge);
     return self;

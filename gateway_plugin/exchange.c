@@ -199,12 +199,14 @@ static void identify(struct exchange *x)
         const h2o_header_t *header = &headers->entries[i];
         if (names_equal(header->name, "x-request-id", 12) && edge_id_valid(header->value.base, header->value.len))
             snprintf(x->request_id, sizeof x->request_id, "%.*s", (int)header->value.len, header->value.base);
-        else if (names_equal(header->name, "traceparent", 11) && edge_trace_valid(header->value.base, header->value.len))
+        else if (names_equal(header->name, "traceparent", 11) &&
+                 edge_trace_valid(header->value.base, header->value.len))
             parent = header->value.base;
     }
     if (!*x->request_id)
         edge_id_make(x->request_id, loop_random(loop), loop_random(loop));
-    edge_trace_make(x->traceparent, parent, parent ? 0 : loop_random(loop), parent ? 0 : loop_random(loop), loop_random(loop));
+    edge_trace_make(x->traceparent, parent, parent ? 0 : loop_random(loop), parent ? 0 : loop_random(loop),
+                    loop_random(loop));
 }
 
 static bool normalise(struct exchange *x)

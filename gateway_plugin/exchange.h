@@ -26,7 +26,7 @@ struct proxy {
     size_t tried_count;
     int64_t attempts;
     struct origin *origin;
-    int64_t deadline;      /* on clock_ms(); 0: none */
+    int64_t deadline; /* on clock_ms(); 0: none */
     bool connecting;
     h2o_iovec_t head;
     size_t body_sent;
@@ -34,7 +34,7 @@ struct proxy {
     struct block *block;
     size_t start, end, in_flight; /* of the block: sent to here, filled to here, at h2o up to here */
     enum body_end body_end;
-    uint64_t left;         /* BODY_LENGTH */
+    uint64_t left; /* BODY_LENGTH */
     struct chunks chunks;
     bool head_done, complete, keep, broken;
     char chunk_line[24];
@@ -53,18 +53,18 @@ struct exchange {
     size_t prefix;
     unsigned method;
     bool idempotent, head_request;
-    size_t chain_at;          /* the plugin that is next */
+    size_t chain_at; /* the plugin that is next */
     char request_id[REQUEST_ID_MAX + 1], traceparent[TRACEPARENT_SIZE + 1];
     struct identity identity;
-    bool hide_key;            /* the credential is not for the service */
+    bool hide_key; /* the credential is not for the service */
     const char *key_header;
     void (*cancel)(void *waiting);
     void *waiting;
     int64_t begun_us;
-    int64_t stalled_since;    /* since when h2o has what we sent last */
-    int unsent;               /* bytes in the kernel when we last looked */
-    bool counted;             /* by edge_limits.h */
-    size_t held;              /* bytes of the body that are counted there too: HTTP/2 */
+    int64_t stalled_since; /* since when h2o has what we sent last */
+    int unsent;            /* bytes in the kernel when we last looked */
+    bool counted;          /* by edge_limits.h */
+    size_t held;           /* bytes of the body that are counted there too: HTTP/2 */
     bool started, finished, sending, chunk_out, events, half_closed, abandoned;
     struct proxy proxy;
 };

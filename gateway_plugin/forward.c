@@ -57,10 +57,21 @@ static const struct rule request_rules[] = {
 };
 
 static const struct rule reply_rules[] = {
-    { "connection", NAMES },        { "keep-alive", DROP },        { "proxy-connection", DROP }, { "proxy-authenticate", DROP },
-    { "te", DROP },                 { "trailer", DROP },           { "transfer-encoding", DROP }, { "upgrade", DROP },
-    { "content-length", DROP },     { "date", DROP },              { "x-request-id", DROP },     { "traceparent", DROP },
-    { "x-tonearm-", DROP_PREFIX },  { "x-reproxy-url", DROP },     { "http2-settings", DROP },
+    { "connection", NAMES },
+    { "keep-alive", DROP },
+    { "proxy-connection", DROP },
+    { "proxy-authenticate", DROP },
+    { "te", DROP },
+    { "trailer", DROP },
+    { "transfer-encoding", DROP },
+    { "upgrade", DROP },
+    { "content-length", DROP },
+    { "date", DROP },
+    { "x-request-id", DROP },
+    { "traceparent", DROP },
+    { "x-tonearm-", DROP_PREFIX },
+    { "x-reproxy-url", DROP },
+    { "http2-settings", DROP },
 };
 
 static bool same(const char *a, const char *lower, size_t size)
@@ -78,7 +89,8 @@ static enum action action_of(const struct rule *rules, size_t count, const char 
         if (tolower((unsigned char)name[0]) != rule[0])
             continue;
         size_t length = strlen(rule);
-        if (rules[i].action == DROP_PREFIX ? size >= length && same(name, rule, length) : size == length && same(name, rule, size))
+        if (rules[i].action == DROP_PREFIX ? size >= length && same(name, rule, length)
+                                           : size == length && same(name, rule, size))
             return rules[i].action;
     }
     return PASS;
@@ -147,12 +159,14 @@ static bool is_named(const h2o_headers_t *headers, const h2o_iovec_t *name)
     memcpy(word, name->base, name->len);
     word[name->len] = 0;
     for (size_t i = 0; i < headers->size; i++)
-        if (is_connection(&headers->entries[i]) && list_has(headers->entries[i].value.base, headers->entries[i].value.len, word))
+        if (is_connection(&headers->entries[i]) &&
+            list_has(headers->entries[i].value.base, headers->entries[i].value.len, word))
             return true;
     return false;
 }
 
-static void put_appended(struct writer *writer, const h2o_headers_t *headers, const char *name, const char *own, size_t own_size)
+static void put_appended(struct writer *writer, const h2o_headers_t *headers, const char *name, const char *own,
+                         size_t own_size)
 {
     size_t name_size = strlen(name);
     put(writer, name, name_size);
@@ -224,11 +238,12 @@ static void put_forwarded(struct writer *writer, const struct exchange *x)
     const char *proto = conn->tls ? "https" : "http";
     bool six = memchr(conn->peer, ':', conn->peer_size);
     char own[512];
-    int size = snprintf(own, sizeof own, "for=%s%s%s;host=\"%.*s\";proto=%s", six ? "\"[" : "", conn->peer, six ? "]\"" : "",
-                        (int)(authority.len < 256 ? authority.len : 256), authority.base, proto);
+    int size = snprintf(own, sizeof own, "for=%s%s%s;host=\"%.*s\";proto=%s", six ? "\"[" : "", conn->peer,
+                        six ? "]\"" : "", (int)(authority.len < 256 ? authority.len : 256), authority.base, proto);
     put_appended(writer, headers, "x-forwarded-for", conn->peer, conn->peer_size);
     put_appended(writer, headers, "forwarded", own, (size_t)size);
-    put_appended(writer, headers, "via", x->req->version >= 0x200 ? "2 tonearm" : "1.1 tonearm", x->req->version >= 0x200 ? 9 : 11);
+    put_appended(writer, headers, "via", x->req->version >= 0x200 ? "2 tonearm" : "1.1 tonearm",
+                 x->req->version >= 0x200 ? 9 : 11);
     put_header_text(writer, "x-forwarded-proto", proto);
     put_header(writer, "x-forwarded-host", authority.base, authority.len);
     size_t port_size;
@@ -330,13 +345,15 @@ static bool reply_names(const struct reply_head *head, const struct reply_field 
 static void add_reply_header(h2o_req_t *req, const struct reply_field *field)
 {
     if (req->version < 0x200) {
-        h2o_add_header_by_str(&req->pool, &req->res.headers, field->name, field->name_size, 0, NULL, field->value, field->value_size);
+        h2o_add_header_by_str(&req->pool, &req->res.headers, field->name, field->name_size, 0, NULL, field->value,
+                              field->value_size);
         return;
     }
     char *name = h2o_mem_alloc_pool(&req->pool, field->name_size);
     for (size_t i = 0; i < field->name_size; i++)
         name[i] = (char)tolower((unsigned char)field->name[i]);
-    h2o_add_header_by_str(&req->pool, &req->res.headers, name, field->name_size, 1, NULL, field->value, field->value_size);
+    h2o_add_header_by_str(&req->pool, &req->res.headers, name, field->name_size, 1, NULL, field->value,
+                          field->value_size);
 }
 
 void forward_reply(struct exchange *x, const struct reply_head *head)

@@ -20,15 +20,15 @@ struct h2_upload {
 struct h2_guard {
     struct h2_upload uploads[H2_UPLOADS];
     size_t upload_count;
-    size_t uploading; /* bytes of all of them: h2o holds them */
+    size_t uploading;      /* bytes of all of them: h2o holds them */
     unsigned char head[9]; /* of the frame that is being read */
     uint8_t head_size;
-    uint8_t preface;       /* bytes of it still to come */
-    bool in_block;         /* HEADERS without END_HEADERS came last */
-    uint32_t left;         /* bytes of the payload */
+    uint8_t preface; /* bytes of it still to come */
+    bool in_block;   /* HEADERS without END_HEADERS came last */
+    uint32_t left;   /* bytes of the payload */
     uint32_t block_bytes, block_frames;
-    int64_t second;        /* of the counts */
-    uint32_t counts[16];   /* by budget */
+    int64_t second;      /* of the counts */
+    uint32_t counts[16]; /* by budget */
 };
 
 void h2_guard_start(struct h2_guard *guard);

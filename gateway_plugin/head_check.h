@@ -18,8 +18,8 @@ struct head {
     size_t size;        /* with the empty line */
     int minor;          /* of HTTP/1 */
     bool chunked;
-    bool expect;        /* 100-continue */
-    int64_t length;     /* of the body; -1: none is given */
+    bool expect;    /* 100-continue */
+    int64_t length; /* of the body; -1: none is given */
 };
 
 /* `seen`: bytes of it that an earlier call has had (0 at first): the end of the head is not in them. */

@@ -4,6 +4,7 @@
 #include "base/lru.h"
 #include "contract/messages.h"
 #include "contract/subjects.h"
+#include "must.h"
 #include "nats/feed.h"
 
 #include <string.h>
@@ -11,21 +12,14 @@
 enum {
     KNOWN_MAX = 10000,
     REFUSED_MAX = 10000,
-    RATES_MAX = 20000,
     ASKS_MAX = 4096,
     BUCKETS = 1024,
     REFUSED_MS = 2000,
     KNOWN_MS = 60000,
-    DOUBTED_MS = 1000,   /* while the feed has a gap */
+    DOUBTED_MS = 1000, /* while the feed has a gap */
     SERVED_ON_MS = 300000,
-    RETRY_MS = 1000,     /* after auth was found to be away */
+    RETRY_MS = 1000, /* after auth was found to be away */
     ASK_MS = 1500,
-    MINUTE_S = 60,
-};
-
-struct rate {
-    atomic_size_t references;
-    _Atomic uint64_t window; /* its first second in the upper half, requests in the lower */
 };
 
 struct known {
@@ -37,7 +31,7 @@ struct known {
 struct key_waiter {
     struct message message; /* first */
     struct key_waiter *next;
-    key_answer_fn *answer;  /* the loop's: NULL when cancelled */
+    key_answer_fn *answer; /* the loop's: NULL when cancelled */
     void *self;
     enum key_state state;
     struct grant *grant;
@@ -56,108 +50,13 @@ struct key_cache {
     struct bus *bus;
     struct feed *feed;
     pthread_mutex_t lock; /* of all below */
-    struct lru *known, *refused, *rates;
+    struct lru *known, *refused;
+    struct rates *rates;
     struct ask *asks[BUCKETS];
     size_t ask_count;
     unsigned epoch;
     struct key_counts counts;
 };
-
-static void *must(void *memory)
-{
-    if (!memory)
-        abort();
-    return memory;
-}
-
-static void rate_unref(void *value)
-{
-    struct rate *rate = value;
-    if (rate && atomic_fetch_sub(&rate->references, 1) == 1)
-        free(rate);
-}
-
-static struct rate *rate_ref(struct rate *rate)
-{
-    atomic_fetch_add_explicit(&rate->references, 1, memory_order_relaxed);
-    return rate;
-}
-
-void grant_unref(struct grant *grant)
-{
-    if (!grant || atomic_fetch_sub(&grant->references, 1) != 1)
-        return;
-    rate_unref(grant->rate);
-    free(grant);
-}
-
-static struct grant *grant_ref(struct grant *grant)
-{
-    atomic_fetch_add_explicit(&grant->references, 1, memory_order_relaxed);
-    return grant;
-}
-
-static char *put_text(char **at, const char *text)
-{
-    char *out = *at;
-    size_t size = strlen(text) + 1;
-    memcpy(out, text, size);
-    *at += size;
-    return out;
-}
-
-/* One piece of memory: the grant, its list of scopes, its texts. */
-static struct grant *grant_make(const struct valid_apikey *valid)
-{
-    const char *name = valid->name ? valid->name : "";
-    const char *const *scopes = valid->scopes.items;
-    size_t size = sizeof(struct grant) + (valid->scopes.count + 1) * sizeof(char *) + strlen(valid->id) + strlen(name) + 2;
-    for (size_t i = 0; i < valid->scopes.count; i++)
-        size += strlen(scopes[i]) + 1;
-    struct grant *grant = must(calloc(1, size));
-    const char **list = (const char **)(grant + 1);
-    char *text = (char *)(list + valid->scopes.count + 1);
-    atomic_init(&grant->references, 1);
-    grant->id = put_text(&text, valid->id);
-    grant->name = put_text(&text, name);
-    for (size_t i = 0; i < valid->scopes.count; i++)
-        list[i] = put_text(&text, scopes[i]);
-    grant->scopes = list;
-    grant->per_minute = valid->rate;
-    return grant;
-}
-
-bool grant_reaches(const struct grant *grant, const char *path, size_t size)
-{
-    for (const char *const *scope = grant->scopes; *scope; scope++) {
-        size_t length = strlen(*scope);
-        if (strcmp(*scope, "GENERAL") == 0)
-            return true;
-        while (length > 1 && (*scope)[length - 1] == '/')
-            length--;
-        if (**scope == '/' && length <= size && memcmp(*scope, path, length) == 0 &&
-            (length == 1 || length == size || path[length] == '/'))
-            return true;
-    }
-    return false;
-}
-
-bool grant_take(struct grant *grant, int64_t now_ms, int64_t *remaining, int64_t *reset_s)
-{
-    uint64_t now_s = (uint64_t)(now_ms / 1000), old = grant->rate->window, next;
-    do {
-        bool over = now_s - (old >> 32) >= MINUTE_S;
-        uint64_t first = over ? now_s : old >> 32, count = over ? 0 : old & UINT32_MAX;
-        *reset_s = (int64_t)(first + MINUTE_S - now_s);
-        *remaining = grant->per_minute - (int64_t)count - 1;
-        if (*remaining < 0) {
-            *remaining = 0;
-            return false;
-        }
-        next = first << 32 | (count + 1);
-    } while (!atomic_compare_exchange_weak(&grant->rate->window, &old, next));
-    return true;
-}
 
 static void known_release(void *value)
 {
@@ -173,7 +72,7 @@ struct key_cache *key_cache_create(struct bus *bus)
     pthread_mutex_init(&keys->lock, NULL);
     keys->known = lru_create(KNOWN_MAX, known_release);
     keys->refused = lru_create(REFUSED_MAX, NULL);
-    keys->rates = lru_create(RATES_MAX, rate_unref);
+    keys->rates = rates_create();
     return keys;
 }
 
@@ -188,7 +87,7 @@ void key_cache_destroy(struct key_cache *keys)
         return;
     lru_destroy(keys->known);
     lru_destroy(keys->refused);
-    lru_destroy(keys->rates);
+    rates_destroy(keys->rates);
     pthread_mutex_destroy(&keys->lock);
     free(keys);
 }
@@ -284,17 +183,6 @@ void key_waiter_cancel(void *self)
     waiter->answer = NULL;
 }
 
-static struct rate *rate_of(struct key_cache *keys, const char *id)
-{
-    struct rate *rate = lru_get(keys->rates, id);
-    if (rate)
-        return rate_ref(rate);
-    rate = must(calloc(1, sizeof *rate));
-    atomic_init(&rate->references, 2); /* the table's and the caller's */
-    lru_put(keys->rates, id, rate, 0);
-    return rate;
-}
-
 static void remember_known(struct key_cache *keys, const char *key, struct grant *grant)
 {
     struct known *known = must(calloc(1, sizeof *known));
@@ -323,10 +211,11 @@ static enum key_state take_outage(struct key_cache *keys, const char *key, struc
     return KEY_KNOWN;
 }
 
-static enum key_state take_answer(struct key_cache *keys, const char *key, int status, struct grant *fresh_grant, struct grant **grant)
+static enum key_state take_answer(struct key_cache *keys, const char *key, int status, struct grant *fresh_grant,
+                                  struct grant **grant)
 {
     if (fresh_grant) {
-        fresh_grant->rate = rate_of(keys, fresh_grant->id);
+        rates_join(keys->rates, fresh_grant);
         /* libnats may deliver a revocation before the older answer. */
         if (revoked(keys, fresh_grant))
             return take_refusal(keys, key, KEY_REFUSED);
@@ -354,7 +243,8 @@ static bool send_ask(struct ctx *ctx, struct ask *ask)
     return bus_ask(ctx, keys->bus, SUBJECT_VALIDATE_APIKEY, body.data, body.size, ASK_MS, on_reply, ask);
 }
 
-/* The feed lost something while the answer was on its way: it may be older than a revocation that nobody will hear of. */
+/* The feed lost something while the answer was on its way: it may be older than a revocation that nobody will hear of.
+ */
 static bool ask_again(struct ask *ask)
 {
     struct ctx ctx = { 0 };
@@ -369,7 +259,7 @@ static struct grant *parse(int status, const char *data, size_t size)
     struct valid_apikey valid = { 0 };
     struct grant *grant = NULL;
     if (status == 200 && record_parse(&ctx, data, size, valid_apikey_fields, &valid))
-        grant = grant_make(&valid);
+        grant = grant_create(&valid);
     ctx_finish(&ctx);
     return grant;
 }
@@ -416,7 +306,8 @@ static struct ask *join(struct key_cache *keys, const char *key, struct key_wait
     return asked ? NULL : ask;
 }
 
-struct key_waiter *key_cache_ask(struct ctx *ctx, struct key_cache *keys, struct loop *loop, const char *key, key_answer_fn *answer, void *self)
+struct key_waiter *key_cache_ask(struct ctx *ctx, struct key_cache *keys, struct loop *loop, const char *key,
+                                 key_answer_fn *answer, void *self)
 {
     struct key_waiter *waiter = must(calloc(1, sizeof *waiter));
     *waiter = (struct key_waiter){ .message = { .run = deliver }, .answer = answer, .self = self, .loop = loop };

@@ -7,21 +7,12 @@
  * who ask for one key at a time make one question. Any thread.
  */
 #include "base/ctx.h"
+#include "grant.h"
 #include "loop.h"
 
 struct bus;
 struct feed;
 struct key_cache;
-struct rate;
-
-/* What a key may do. Counted; texts live with it. */
-struct grant {
-    atomic_size_t references;
-    const char *id, *name;
-    const char *const *scopes; /* GENERAL, or prefixes of the public path; NULL-terminated */
-    int64_t per_minute;        /* 0: no limit */
-    struct rate *rate;         /* of all grants with this id */
-};
 
 enum key_state {
     KEY_KNOWN,
@@ -45,14 +36,10 @@ enum key_state key_cache_find(struct key_cache *keys, const char *key, struct gr
 typedef void key_answer_fn(void *self, enum key_state state, struct grant *grant);
 struct key_waiter;
 /* `ctx`: its request id and trace go along. `answer` is called later, exactly once, unless cancelled. */
-struct key_waiter *key_cache_ask(struct ctx *ctx, struct key_cache *keys, struct loop *loop, const char *key, key_answer_fn *answer, void *self);
+struct key_waiter *key_cache_ask(struct ctx *ctx, struct key_cache *keys, struct loop *loop, const char *key,
+                                 key_answer_fn *answer, void *self);
 /* On the loop's thread. */
 void key_waiter_cancel(void *waiter);
-
-void grant_unref(struct grant *grant);
-bool grant_reaches(const struct grant *grant, const char *path, size_t size);
-/* Counts a request. false: there were too many within this minute. */
-bool grant_take(struct grant *grant, int64_t now_ms, int64_t *remaining, int64_t *reset_s);
 
 struct key_counts {
     int64_t asked, answered, refused, away, stale;

@@ -34,23 +34,23 @@ struct loop {
     sem_t ready, drained;
     h2o_multithread_receiver_t receiver;
     h2o_hostconf_t *hosts[2];
-    struct config *config;   /* the present one; NULL on the admin's loop */
+    struct config *config; /* the present one; NULL on the admin's loop */
     struct ssl_ctx_st *tls;
     struct listener *listeners;
     h2o_linklist_t conns;     /* struct conn */
     h2o_linklist_t finished;  /* struct conn whose request is over: see conn_after_run() */
     h2o_linklist_t exchanges; /* struct exchange */
     struct pools *pools;
-    struct block *blocks;     /* free ones */
+    struct block *blocks; /* free ones */
     size_t block_count;
     h2o_timeout_entry_t tick; /* every 100 ms */
     uint64_t random[2];
     size_t conn_count;
     bool stopping;
-    int64_t stop_at;          /* on clock_ms(): what is left then is cut off */
-    bool quiet;               /* `drained` was posted */
+    int64_t stop_at; /* on clock_ms(): what is left then is cut off */
+    bool quiet;      /* `drained` was posted */
     bool ending;
-    char address[64];         /* that the last listener is bound to */
+    char address[64]; /* that the last listener is bound to */
 };
 
 /* Runs on the loop's thread. */

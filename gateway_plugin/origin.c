@@ -121,7 +121,8 @@ static void on_connected(h2o_socket_t *sock, const char *err)
 struct origin *origin_connect(struct loop *loop, struct member *member, const struct origin_user *user, void *self)
 {
     struct sockaddr_storage address = member->address.socket;
-    h2o_socket_t *sock = h2o_socket_connect(loop->ctx.loop, (struct sockaddr *)&address, member->address.size, on_connected);
+    h2o_socket_t *sock = h2o_socket_connect(loop->ctx.loop, (struct sockaddr *)&address, member->address.size,
+                                            on_connected);
     if (!sock)
         return NULL;
     struct origin *origin = h2o_mem_alloc(sizeof *origin);
@@ -142,7 +143,8 @@ static bool safe_enough(struct origin *origin, int64_t now_ms)
     return origin->member->keeps && now_ms - origin->idle_since < KEEP_SAFE_MS && open_still(origin);
 }
 
-struct origin *origin_take(struct loop *loop, struct member *member, bool safe, const struct origin_user *user, void *self)
+struct origin *origin_take(struct loop *loop, struct member *member, bool safe, const struct origin_user *user,
+                           void *self)
 {
     struct pool *pool = pool_of(loop->pools, member, false);
     struct origin *origin = pool ? pool->first : NULL;
@@ -226,7 +228,8 @@ static void sweep_pool(struct pool *pool, int64_t now_ms)
         next = origin->next;
         if (now_ms - origin->idle_since > KEEP_MS)
             origin_close(origin);
-        else if (now_ms - origin->idle_since > PROVEN_MS && !atomic_load_explicit(&pool->member->keeps, memory_order_relaxed))
+        else if (now_ms - origin->idle_since > PROVEN_MS &&
+                 !atomic_load_explicit(&pool->member->keeps, memory_order_relaxed))
             pool->member->keeps = true;
     }
 }

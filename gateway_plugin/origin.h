@@ -23,8 +23,10 @@ void pools_destroy(struct pools *pools);
 void pools_sweep(struct pools *pools, int64_t now_ms);
 size_t pools_count(const struct pools *pools);
 
-/* A kept connection, NULL: there is none. `safe`: only one that is most likely open still, for what cannot be sent twice. */
-struct origin *origin_take(struct loop *loop, struct member *member, bool safe, const struct origin_user *user, void *self);
+/* A kept connection, NULL: there is none. `safe`: only one that is most likely open still, for what cannot be sent
+ * twice. */
+struct origin *origin_take(struct loop *loop, struct member *member, bool safe, const struct origin_user *user,
+                           void *self);
 /* A new one; user->connected is called later. NULL: failed at once. */
 struct origin *origin_connect(struct loop *loop, struct member *member, const struct origin_user *user, void *self);
 /* The answer is complete: keeps it. */

@@ -15,9 +15,9 @@ enum byte_kind {
 static enum byte_kind kind_of(unsigned char c)
 {
     static const unsigned char special[256] = {
-        ['/'] = SLASH, ['%'] = ESCAPE, ['?'] = QUERY, ['\\'] = REFUSE, ['#'] = REFUSE, [0x7f] = REFUSE,
-        ['"'] = ENCODE, ['<'] = ENCODE, ['>'] = ENCODE, ['^'] = ENCODE, ['`'] = ENCODE, ['{'] = ENCODE, ['|'] = ENCODE,
-        ['}'] = ENCODE,
+        ['/'] = SLASH,   ['%'] = ESCAPE, ['?'] = QUERY,  ['\\'] = REFUSE, ['#'] = REFUSE,
+        [0x7f] = REFUSE, ['"'] = ENCODE, ['<'] = ENCODE, ['>'] = ENCODE,  ['^'] = ENCODE,
+        ['`'] = ENCODE,  ['{'] = ENCODE, ['|'] = ENCODE, ['}'] = ENCODE,
     };
     if (c <= ' ')
         return REFUSE;
@@ -95,7 +95,10 @@ enum path_form path_look(const char *in, size_t size, struct path *path)
 
 static int hex_value(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 static char *put_escape(char *out, unsigned char c)

@@ -10,9 +10,9 @@
 #include <stddef.h>
 
 struct path {
-    const char *text;  /* path, and the query with its `?` */
-    size_t size;       /* of the path */
-    size_t total;      /* with the query */
+    const char *text; /* path, and the query with its `?` */
+    size_t size;      /* of the path */
+    size_t total;     /* with the query */
 };
 
 enum path_form {

@@ -102,7 +102,8 @@ static void find_end(struct reply_head *head, const struct framing *framing, boo
 enum head_state reply_head_read(const char *data, size_t size, bool head_request, struct reply_head *head)
 {
     head->count = HEADERS_MAX;
-    int read = phr_parse_response(data, size, &head->minor, &head->status, &head->reason, &head->reason_size, head->fields, &head->count, 0);
+    int read = phr_parse_response(data, size, &head->minor, &head->status, &head->reason, &head->reason_size,
+                                  head->fields, &head->count, 0);
     if (read == -2)
         return HEAD_PARTIAL;
     if (read < 0 || head->status < 100 || head->status > 599)

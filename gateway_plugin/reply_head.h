@@ -10,10 +10,10 @@ struct reply_field {
 };
 
 enum body_end {
-    BODY_NONE,   /* HEAD, 204, 304 */
+    BODY_NONE, /* HEAD, 204, 304 */
     BODY_LENGTH,
     BODY_CHUNKS,
-    BODY_CLOSE,  /* when the member closes */
+    BODY_CLOSE,   /* when the member closes */
     BODY_UPGRADE, /* 101: no HTTP from here on */
 };
 

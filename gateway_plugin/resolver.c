@@ -1,6 +1,7 @@
 #include "resolver.h"
 
 #include "base/clock.h"
+#include "must.h"
 #include "netmask.h"
 
 #include <netdb.h>
@@ -65,9 +66,7 @@ static void keep(struct resolver *resolver, const char *target, const struct add
 {
     if (resolver->count >= NAMES_MAX || find(resolver, target))
         return;
-    struct name *name = calloc(1, sizeof *name + strlen(target) + 1);
-    if (!name)
-        abort();
+    struct name *name = must(calloc(1, sizeof *name + strlen(target) + 1));
     strcpy(name->target, target);
     name->addresses = *addresses;
     name->due_ms = clock_ms() + (addresses->count ? AGAIN_MS : MISSING_MS);
@@ -109,7 +108,8 @@ static struct name *due(struct resolver *resolver, int64_t now_ms)
 static bool same(const struct addresses *a, const struct addresses *b)
 {
     for (size_t i = 0; i < a->count && a->count == b->count; i++)
-        if (a->items[i].size != b->items[i].size || memcmp(&a->items[i].socket, &b->items[i].socket, a->items[i].size) != 0)
+        if (a->items[i].size != b->items[i].size ||
+            memcmp(&a->items[i].socket, &b->items[i].socket, a->items[i].size) != 0)
             return false;
     return a->count == b->count;
 }
@@ -154,9 +154,7 @@ static void *run(void *self)
 
 struct resolver *resolver_create(void (*changed)(void *self), void *self)
 {
-    struct resolver *resolver = calloc(1, sizeof *resolver);
-    if (!resolver)
-        abort();
+    struct resolver *resolver = must(calloc(1, sizeof *resolver));
     resolver->changed = changed;
     resolver->self = self;
     pthread_mutex_init(&resolver->lock, NULL);

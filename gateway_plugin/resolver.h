@@ -1,5 +1,6 @@
 #pragma once
-/* Names of hosts to addresses. Numeric ones at once; the others are asked for again every 10 s (1 s while there is none), by a thread of its own. */
+/* Names of hosts to addresses. Numeric ones at once; the others are asked for again every 10 s (1 s while there is
+ * none), by a thread of its own. */
 #include "balancer.h"
 
 struct resolver;

@@ -40,7 +40,8 @@ static bool length_known(const struct router *router, size_t size)
 static struct entry *find(const struct router *router, uint64_t hash, const char *path, size_t size)
 {
     for (size_t i = hash & router->mask; router->slots[i]; i = (i + 1) & router->mask)
-        if (router->slots[i]->hash == hash && router->slots[i]->size == size && memcmp(router->slots[i]->path, path, size) == 0)
+        if (router->slots[i]->hash == hash && router->slots[i]->size == size &&
+            memcmp(router->slots[i]->path, path, size) == 0)
             return router->slots[i];
     return NULL;
 }
@@ -112,7 +113,8 @@ static bool look(const struct router *router, uint64_t hash, unsigned method, bo
     return false;
 }
 
-bool router_match(const struct router *router, unsigned method, bool tls, const char *path, size_t size, struct match *match)
+bool router_match(const struct router *router, unsigned method, bool tls, const char *path, size_t size,
+                  struct match *match)
 {
     bool found = false;
     uint64_t hash = hash_start;

@@ -17,4 +17,5 @@ struct match {
 
 struct router *router_create(struct arena *arena, struct kong_route *routes);
 /* `path` is normalised (paths.h) and without the query. */
-bool router_match(const struct router *router, unsigned method, bool tls, const char *path, size_t size, struct match *match);
+bool router_match(const struct router *router, unsigned method, bool tls, const char *path, size_t size,
+                  struct match *match);

@@ -127,7 +127,8 @@ Test(balancer, counts_statuses_only_where_told)
     strict.failure_statuses = (struct integers){ statuses, 1 };
     struct address address;
     cr_assert(hostport_parse("127.0.0.1:1", &address));
-    struct weighted rows[] = { { member_create("127.0.0.1:1", "", &address, false, &strict), 1 }, row("127.0.0.1:2", 1) };
+    struct weighted rows[] = { { member_create("127.0.0.1:1", "", &address, false, &strict), 1 },
+                               row("127.0.0.1:2", 1) };
     upstream_set(upstream, rows, 2);
     for (int i = 0; i < 3; i++)
         for (int m = 0; m < 2; m++)
@@ -143,13 +144,14 @@ Test(netmask, reads_addresses_and_nets)
     static const struct {
         const char *text;
         bool held;
-    } cases[] = { { "127.9.9.9:1", true }, { "128.0.0.1:1", false }, { "10.1.2.3:80", true }, { "10.1.2.4:80", false },
-                  { "[fd12::1]:80", true }, { "[fe80::1]:80", false } };
+    } cases[] = { { "127.9.9.9:1", true },  { "128.0.0.1:1", false }, { "10.1.2.3:80", true },
+                  { "10.1.2.4:80", false }, { "[fd12::1]:80", true }, { "[fe80::1]:80", false } };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         cr_assert(hostport_parse(cases[i].text, &address), "%s", cases[i].text);
         cr_expect_eq(nets_hold(&nets, &address), cases[i].held, "%s", cases[i].text);
     }
-    static const char *const bad[] = { "x:1", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:70000", "::1:80", "[::1]", ":80" };
+    static const char *const bad[] = { "x:1",    "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:70000",
+                                       "::1:80", "[::1]",     ":80" };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         cr_expect_not(hostport_parse(bad[i], &address), "%s", bad[i]);
     cr_expect_not(nets_parse("10.0.0.0/33", &nets));

@@ -29,7 +29,8 @@ static enum chunks_state decode(const char *text, size_t step, size_t *rest)
 
 Test(chunks, gives_the_payload_however_it_is_cut)
 {
-    static const char text[] = "5\r\nhello\r\n6;name=\"v\"\r\n world\r\nA \r\n0123456789\r\n0\r\nTrailer: x\r\n\r\nnext";
+    static const char text[] =
+        "5\r\nhello\r\n6;name=\"v\"\r\n world\r\nA \r\n0123456789\r\n0\r\nTrailer: x\r\n\r\nnext";
     size_t rest;
     for (size_t step = 1; step < sizeof text; step++) {
         cr_expect_eq(decode(text, step, &rest), CHUNKS_END, "%zu", step);
@@ -41,8 +42,20 @@ Test(chunks, gives_the_payload_however_it_is_cut)
 Test(chunks, refuses_what_is_not_exactly_so)
 {
     static const char *const cases[] = {
-        "0x3\r\nabc\r\n0\r\n\r\n", "\r\n", "g\r\n", "-1\r\n", "+1\r\n", " 1\r\na\r\n", "3\nabc\r\n", "3\r\nabcd\r\n", "3\r\nabc\n0\r\n\r\n",
-        "1000000000000\r\n", "0\r\n\n", "0\r\nX: \x01\r\n\r\n", "3;\x01\r\nabc\r\n", "3\r\rabc",
+        "0x3\r\nabc\r\n0\r\n\r\n",
+        "\r\n",
+        "g\r\n",
+        "-1\r\n",
+        "+1\r\n",
+        " 1\r\na\r\n",
+        "3\nabc\r\n",
+        "3\r\nabcd\r\n",
+        "3\r\nabc\n0\r\n\r\n",
+        "1000000000000\r\n",
+        "0\r\n\n",
+        "0\r\nX: \x01\r\n\r\n",
+        "3;\x01\r\nabc\r\n",
+        "3\r\rabc",
     };
     size_t rest;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)

@@ -115,7 +115,8 @@ Test(config, takes_all_three_formats_and_json)
         snprintf(text, sizeof text, "_format_version: %s\n_transform: true\n", versions[i]);
         config_unref(good(text));
     }
-    config_unref(good("{\"_format_version\":\"3.0\",\"services\":[{\"name\":\"a\",\"url\":\"http://x\",\"routes\":[{\"paths\":[\"/\"]}]}]}"));
+    config_unref(good("{\"_format_version\":\"3.0\",\"services\":[{\"name\":\"a\",\"url\":\"http://"
+                      "x\",\"routes\":[{\"paths\":[\"/\"]}]}]}"));
 }
 
 Test(config, names_every_fault_with_its_line)
@@ -134,7 +135,8 @@ Test(config, names_every_fault_with_its_line)
                      "f.yml:4: services[0].url: must begin with http:// (other protocols are not supported)\n"
                      "f.yml:5: services[0].retries: must be a whole number\n"
                      "f.yml:6: services[0].tls_verify: is not supported by the edge\n"
-                     "f.yml:8: services[0].routes[0].paths: \"a\" is no path in normal form (regular expressions and escapes are not supported)\n"
+                     "f.yml:8: services[0].routes[0].paths: \"a\" is no path in normal form (regular expressions and "
+                     "escapes are not supported)\n"
                      "f.yml:9: services[0].routes[0].nonsense: is not a field that the edge knows\n"
                      "f.yml:11: plugins[0].name: \"nothing\" is not a plugin that the edge has\n");
 }
@@ -148,13 +150,15 @@ Test(config, refuses_what_does_not_fit_together)
         { "x: [1", "f.yml:2: yaml: did not find expected ',' or ']'\n" },
         { "services: []\n", "f.yml:1: _format_version: is required\n" },
         { "_format_version: '9'\n", "f.yml:1: _format_version: is not supported but for: 1.1,2.1,3.0\n" },
-        { "_format_version: '3.0'\n_format_version: '3.0'\n", "f.yml:2: _format_version: stands here a second time (first on line 1)\n" },
+        { "_format_version: '3.0'\n_format_version: '3.0'\n",
+          "f.yml:2: _format_version: stands here a second time (first on line 1)\n" },
         { "_format_version: '3.0'\na: &x 1\nb: *x\n", "f.yml:3: yaml: aliases are not supported\n" },
         { "_format_version: '3.0'\nroutes:\n  - {name: r, service: s, paths: [/x]}\n",
           "f.yml:3: routes.service: \"s\" is no service of this file\n" },
         { "_format_version: '3.0'\nservices:\n  - {name: s, host: h}\n  - {name: s, host: h}\n",
           "f.yml:4: services.name: \"s\" is another service's too\n" },
-        { "_format_version: '3.0'\nservices:\n  - {name: s, host: h, routes: [{name: a, paths: [/x]}, {name: b, paths: [/x]}]}\n",
+        { "_format_version: '3.0'\nservices:\n  - {name: s, host: h, routes: [{name: a, paths: [/x]}, {name: b, paths: "
+          "[/x]}]}\n",
           "f.yml:3: routes.paths: \"/x\" is also a path of route \"a\" (line 3) with the same methods\n" },
         { "_format_version: '3.0'\nplugins:\n  - name: prometheus\n  - name: prometheus\n",
           "f.yml:4: plugins.name: prometheus stands here a second time (first on line 3)\n" },
@@ -187,18 +191,17 @@ Test(config, the_shipped_file_is_good)
 
 /* Routes */
 
-static const char routes[] =
-    "_format_version: '3.0'\n"
-    "services:\n"
-    "  - name: s\n"
-    "    host: h\n"
-    "    routes:\n"
-    "      - {name: root, paths: [/]}\n"
-    "      - {name: auth, paths: [/auth]}\n"
-    "      - {name: health, paths: [/auth/health], methods: [GET]}\n"
-    "      - {name: slash, paths: [/dir/]}\n"
-    "      - {name: post, paths: [/auth], methods: [POST]}\n"
-    "      - {name: tls, paths: [/tls], protocols: [https]}\n";
+static const char routes[] = "_format_version: '3.0'\n"
+                             "services:\n"
+                             "  - name: s\n"
+                             "    host: h\n"
+                             "    routes:\n"
+                             "      - {name: root, paths: [/]}\n"
+                             "      - {name: auth, paths: [/auth]}\n"
+                             "      - {name: health, paths: [/auth/health], methods: [GET]}\n"
+                             "      - {name: slash, paths: [/dir/]}\n"
+                             "      - {name: post, paths: [/auth], methods: [POST]}\n"
+                             "      - {name: tls, paths: [/tls], protocols: [https]}\n";
 
 static const char *route_of(const struct config *config, unsigned method, bool tls, const char *path, size_t *prefix)
 {
@@ -235,7 +238,8 @@ Test(router, takes_the_longest_path_by_whole_segments)
     struct config *config = good(routes);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         size_t prefix = 99;
-        cr_expect_str_eq(route_of(config, cases[i].method, false, cases[i].path, &prefix), cases[i].route, "%s", cases[i].path);
+        cr_expect_str_eq(route_of(config, cases[i].method, false, cases[i].path, &prefix), cases[i].route, "%s",
+                         cases[i].path);
         cr_expect_eq(prefix, cases[i].prefix, "%s", cases[i].path);
     }
     size_t prefix;
@@ -245,7 +249,8 @@ Test(router, takes_the_longest_path_by_whole_segments)
 
 Test(router, finds_nothing_where_nothing_is)
 {
-    struct config *config = good("_format_version: '3.0'\nservices: [{name: s, host: h, routes: [{paths: [/a], methods: [GET]}]}]\n");
+    struct config *config = good(
+        "_format_version: '3.0'\nservices: [{name: s, host: h, routes: [{paths: [/a], methods: [GET]}]}]\n");
     size_t prefix;
     cr_expect_str_eq(route_of(config, METHOD_GET, false, "/b", &prefix), "none");
     cr_expect_str_eq(route_of(config, METHOD_POST, false, "/a", &prefix), "none");

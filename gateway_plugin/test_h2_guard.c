@@ -18,7 +18,9 @@ static char stream_id = 1;
 
 static void frame(unsigned type, unsigned flags, size_t length)
 {
-    const char head[9] = { (char)(length >> 16), (char)(length >> 8), (char)length, (char)type, (char)flags, 0, 0, 0, stream_id };
+    const char head[9] = {
+        (char)(length >> 16), (char)(length >> 8), (char)length, (char)type, (char)flags, 0, 0, 0, stream_id
+    };
     memcpy(stream + size, head, 9);
     memset(stream + size + 9, 'x', length);
     size += 9 + length;
@@ -38,7 +40,7 @@ Test(h2_guard, lets_ordinary_traffic_pass_however_it_is_cut)
 {
     frame(4, 0, 12);
     for (int i = 0; i < 500; i++) {
-        frame(1, 4, 60); /* HEADERS */
+        frame(1, 4, 60);  /* HEADERS */
         frame(0, 1, 100); /* DATA */
         frame(8, 0, 4);
     }
@@ -57,11 +59,11 @@ Test(h2_guard, cuts_off_floods)
         size_t length;
         int count;
     } floods[] = {
-        { 3, 0, 4, 201 },   /* resets */
-        { 0, 0, 0, 501 },   /* empty DATA */
-        { 4, 0, 0, 51 },    /* SETTINGS */
-        { 6, 0, 8, 101 },   /* PING */
-        { 2, 0, 5, 1001 },  /* PRIORITY */
+        { 3, 0, 4, 201 },  /* resets */
+        { 0, 0, 0, 501 },  /* empty DATA */
+        { 4, 0, 0, 51 },   /* SETTINGS */
+        { 6, 0, 8, 101 },  /* PING */
+        { 2, 0, 5, 1001 }, /* PRIORITY */
         { 99, 0, 0, 201 },
     };
     for (size_t i = 0; i < sizeof floods / sizeof *floods; i++) {
@@ -114,8 +116,9 @@ Test(h2_guard, knows_what_of_the_bodies_is_held)
         unsigned type, flags;
         size_t length, held;
     } steps[] = {
-        { 1, 0, 0, 100, 100 }, { 3, 0, 0, 1000, 1100 }, { 1, 0, 0, 10, 1110 }, { 1, 0, 1, 5, 1000 }, { 5, 0, 1, 7, 1000 },
-        { 7, 0, 0, 20, 1020 }, { 3, 3, 0, 4, 20 }, { 7, 1, 5, 3, 0 }, /* trailers */ { 9, 3, 0, 4, 0 },
+        { 1, 0, 0, 100, 100 }, { 3, 0, 0, 1000, 1100 }, { 1, 0, 0, 10, 1110 },
+        { 1, 0, 1, 5, 1000 },  { 5, 0, 1, 7, 1000 },    { 7, 0, 0, 20, 1020 },
+        { 3, 3, 0, 4, 20 },    { 7, 1, 5, 3, 0 },       /* trailers */ { 9, 3, 0, 4, 0 },
     };
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         size = i ? 0 : size;

@@ -6,7 +6,8 @@ static const char digits[] = "0123456789abcdef";
 
 static bool id_char(unsigned char c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '.' || c == '_' || c == '-';
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '.' || c == '_' ||
+           c == '-';
 }
 
 bool edge_id_valid(const char *text, size_t size)

@@ -19,9 +19,12 @@ struct config *config_read(struct faults *faults, const char *data, size_t size)
     config->text = arena_memdup(&config->arena, data, size);
     config->size = size;
     const struct node *root = yaml_read(&own, config->text, size);
-    struct kong_reader reader = { .config = config, .faults = &own,
-                                  .last_service = &config->services, .last_route = &config->routes,
-                                  .last_upstream = &config->upstreams, .last_plugin = &config->plugins,
+    struct kong_reader reader = { .config = config,
+                                  .faults = &own,
+                                  .last_service = &config->services,
+                                  .last_route = &config->routes,
+                                  .last_upstream = &config->upstreams,
+                                  .last_plugin = &config->plugins,
                                   .last_consumer = &config->consumers };
     if (root) {
         kong_read(&reader, root);
@@ -90,6 +93,7 @@ const struct kong_key *config_key(const struct config *config, const char *key)
 {
     if (!config->key_count)
         return NULL;
-    const struct kong_key *const *found = bsearch(key, config->sorted_keys, config->key_count, sizeof *config->sorted_keys, compare_key);
+    const struct kong_key *const *found = bsearch(key, config->sorted_keys, config->key_count,
+                                                  sizeof *config->sorted_keys, compare_key);
     return found ? *found : NULL;
 }

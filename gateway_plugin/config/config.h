@@ -11,8 +11,17 @@
 struct sample;
 struct upstream;
 
-enum method_bit { METHOD_GET = 1, METHOD_HEAD = 2, METHOD_POST = 4, METHOD_PUT = 8, METHOD_PATCH = 16, METHOD_DELETE = 32,
-                  METHOD_OPTIONS = 64, METHOD_OTHER = 128, METHOD_ALL = 255 };
+enum method_bit {
+    METHOD_GET = 1,
+    METHOD_HEAD = 2,
+    METHOD_POST = 4,
+    METHOD_PUT = 8,
+    METHOD_PATCH = 16,
+    METHOD_DELETE = 32,
+    METHOD_OPTIONS = 64,
+    METHOD_OTHER = 128,
+    METHOD_ALL = 255
+};
 unsigned method_bit(const char *name, size_t size);
 
 struct kong_target {

@@ -18,7 +18,9 @@ void kong_read(struct kong_reader *reader, const struct node *root);
 void kong_link(struct kong_reader *reader);
 
 /* The fields of each entity. */
-extern const struct option service_options[], route_options[], upstream_options[], target_options[], health_options[], passive_options[], healthy_options[], unhealthy_options[], plugin_options[], consumer_options[], key_options[], root_options[];
+extern const struct option service_options[], route_options[], upstream_options[], target_options[], health_options[],
+    passive_options[], healthy_options[], unhealthy_options[], plugin_options[], consumer_options[], key_options[],
+    root_options[];
 
 /* A path in normal form, without escapes: what a request's path is compared with. */
 bool is_route_path(const char *text);

@@ -111,7 +111,8 @@ static void link_route(struct kong_reader *reader, struct kong_route *route)
 
 static bool clash(const struct kong_route *a, const struct kong_route *b)
 {
-    bool methods = (a->methods == METHOD_ALL) == (b->methods == METHOD_ALL) && a->methods & b->methods & ~(unsigned)METHOD_HEAD;
+    bool methods = (a->methods == METHOD_ALL) == (b->methods == METHOD_ALL) &&
+                   a->methods & b->methods & ~(unsigned)METHOD_HEAD;
     return methods && ((a->plain && b->plain) || (a->tls && b->tls));
 }
 
@@ -129,8 +130,9 @@ static void check_clashes(struct kong_reader *reader, const struct kong_route *r
     for (const struct kong_route *other = reader->config->routes; other != route; other = other->next) {
         const char *path = clash(route, other) ? shared_path(route, other) : NULL;
         if (path)
-            fault(reader->faults, route->line, "routes.paths", "\"%s\" is also a path of route \"%s\" (line %d) with the same methods",
-                  path, other->name, other->line);
+            fault(reader->faults, route->line, "routes.paths",
+                  "\"%s\" is also a path of route \"%s\" (line %d) with the same methods", path, other->name,
+                  other->line);
     }
 }
 
@@ -154,8 +156,8 @@ static void link_plugin(struct kong_reader *reader, const struct kong_plugin *ro
     for (const struct kong_plugin *other = config->plugins; other != row; other = other->next)
         if (other->plugin == row->plugin && text_equal(other->service_name, row->service_name) &&
             text_equal(other->route_name, row->route_name))
-            fault(reader->faults, row->line, "plugins.name", "%s stands here a second time (first on line %d)", row->plugin->name,
-                  other->line);
+            fault(reader->faults, row->line, "plugins.name", "%s stands here a second time (first on line %d)",
+                  row->plugin->name, other->line);
 }
 
 /* How closely a row is meant for this route; -1: not at all. As in Kong the closest wins. */
@@ -167,11 +169,13 @@ static int closeness(const struct kong_plugin *row, const struct kong_route *rou
     return (row->route_name ? 2 : 0) + (row->service_name ? 1 : 0);
 }
 
-static const struct kong_plugin *closest(const struct config *config, const struct plugin *plugin, const struct kong_route *route)
+static const struct kong_plugin *closest(const struct config *config, const struct plugin *plugin,
+                                         const struct kong_route *route)
 {
     const struct kong_plugin *best = NULL;
     for (const struct kong_plugin *row = config->plugins; row; row = row->next)
-        if (row->plugin == plugin && closeness(row, route) >= 0 && (!best || closeness(row, route) > closeness(best, route)))
+        if (row->plugin == plugin && closeness(row, route) >= 0 &&
+            (!best || closeness(row, route) > closeness(best, route)))
             best = row;
     return best;
 }
@@ -195,7 +199,8 @@ static void check_consumers(struct kong_reader *reader)
     for (const struct kong_consumer *consumer = reader->config->consumers; consumer; consumer = consumer->next)
         for (const struct kong_consumer *other = reader->config->consumers; other != consumer; other = other->next)
             if (consumer->username && text_equal(consumer->username, other->username))
-                fault(reader->faults, consumer->line, "consumers.username", "\"%s\" is another consumer's too", consumer->username);
+                fault(reader->faults, consumer->line, "consumers.username", "\"%s\" is another consumer's too",
+                      consumer->username);
 }
 
 static int compare_keys(const void *a, const void *b)
@@ -217,8 +222,8 @@ static void sort_keys(struct kong_reader *reader)
     qsort(config->sorted_keys, count, sizeof *config->sorted_keys, compare_keys);
     for (size_t i = 1; i < count; i++)
         if (strcmp(config->sorted_keys[i]->key, config->sorted_keys[i - 1]->key) == 0)
-            fault(reader->faults, config->sorted_keys[i]->line, "consumers.keyauth_credentials.key", "stands on line %d too",
-                  config->sorted_keys[i - 1]->line);
+            fault(reader->faults, config->sorted_keys[i]->line, "consumers.keyauth_credentials.key",
+                  "stands on line %d too", config->sorted_keys[i - 1]->line);
 }
 
 void kong_link(struct kong_reader *reader)

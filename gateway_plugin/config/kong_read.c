@@ -24,7 +24,8 @@ static void read_list(struct kong_reader *reader, const char *path, const struct
 }
 
 /* A reference: a name, or a map with `name`. */
-static const char *read_reference(struct kong_reader *reader, const char *path, const struct node *map, const char *name)
+static const char *read_reference(struct kong_reader *reader, const char *path, const struct node *map,
+                                  const char *name)
 {
     const struct node *node = node_get(map, name);
     if (!node || node_null(node))
@@ -36,7 +37,8 @@ static const char *read_reference(struct kong_reader *reader, const char *path, 
     return NULL;
 }
 
-static void read_plugin_config(struct kong_reader *reader, const char *path, const struct node *node, struct kong_plugin *row)
+static void read_plugin_config(struct kong_reader *reader, const char *path, const struct node *node,
+                               struct kong_plugin *row)
 {
     static const struct node nothing = { .kind = NODE_MAP };
     const struct node *config = node_get(node, "config");
@@ -63,8 +65,8 @@ static void read_plugin(struct kong_reader *reader, const char *path, const stru
         return;
     row->plugin = name->kind == NODE_SCALAR ? plugin_named(name->text) : NULL;
     if (!row->plugin) {
-        fault(reader->faults, name->line, field_path(reader->faults, path, "name"), "\"%s\" is not a plugin that the edge has",
-              name->kind == NODE_SCALAR ? name->text : "");
+        fault(reader->faults, name->line, field_path(reader->faults, path, "name"),
+              "\"%s\" is not a plugin that the edge has", name->kind == NODE_SCALAR ? name->text : "");
         return;
     }
     row->service_name = within ? within->service_name : read_reference(reader, path, node, "service");
@@ -92,7 +94,8 @@ static void read_route(struct kong_reader *reader, const char *path, const struc
     reader->last_route = &route->next;
 }
 
-static void set_from_url(struct kong_reader *reader, const struct node *node, const char *path, struct kong_service *service)
+static void set_from_url(struct kong_reader *reader, const struct node *node, const char *path,
+                         struct kong_service *service)
 {
     struct faults *faults = reader->faults;
     const char *field = field_path(faults, path, "url"), *url = node->kind == NODE_SCALAR ? node->text : "";
@@ -124,12 +127,18 @@ static void read_service(struct kong_reader *reader, const char *path, const str
 {
     (void)parent;
     struct kong_service *service = arena_new(reader->faults->arena, struct kong_service);
-    *service = (struct kong_service){ .port = 80, .retries = 5, .connect_timeout = 60000, .write_timeout = 60000,
-                                      .read_timeout = 60000, .enabled = true, .line = node->line };
+    *service = (struct kong_service){ .port = 80,
+                                      .retries = 5,
+                                      .connect_timeout = 60000,
+                                      .write_timeout = 60000,
+                                      .read_timeout = 60000,
+                                      .enabled = true,
+                                      .line = node->line };
     options_read(reader->faults, path, node, service_options, service);
     const struct node *url = node_get(node, "url");
     if (url && (node_get(node, "host") || node_get(node, "port") || node_get(node, "path")))
-        fault(reader->faults, url->line, field_path(reader->faults, path, "url"), "stands beside host, port or path: give one or the other");
+        fault(reader->faults, url->line, field_path(reader->faults, path, "url"),
+              "stands beside host, port or path: give one or the other");
     else if (url)
         set_from_url(reader, url, path, service);
     else if (!service->host)
@@ -168,15 +177,15 @@ static void read_target(struct kong_reader *reader, const char *path, const stru
     target->line = node->line;
     options_read(reader->faults, path, node, target_options, target);
     if (target->target && !is_target(target->target))
-        fault(reader->faults, node->line, field_path(reader->faults, path, "target"), "\"%s\" is neither HOST:PORT nor nats:NAME",
-              target->target);
+        fault(reader->faults, node->line, field_path(reader->faults, path, "target"),
+              "\"%s\" is neither HOST:PORT nor nats:NAME", target->target);
     if (!upstream) {
         target->upstream = read_reference(reader, path, node, "upstream");
         for (upstream = reader->config->upstreams; upstream && !text_equal(upstream->name, target->upstream);)
             upstream = upstream->next;
         if (!upstream) {
-            fault(reader->faults, node->line, field_path(reader->faults, path, "upstream"), "\"%s\" is no upstream of this file",
-                  target->upstream ? target->upstream : "");
+            fault(reader->faults, node->line, field_path(reader->faults, path, "upstream"),
+                  "\"%s\" is no upstream of this file", target->upstream ? target->upstream : "");
             return;
         }
     }
@@ -186,7 +195,8 @@ static void read_target(struct kong_reader *reader, const char *path, const stru
     *last = target;
 }
 
-static void read_health(struct kong_reader *reader, const char *path, const struct node *node, struct kong_health *health)
+static void read_health(struct kong_reader *reader, const char *path, const struct node *node,
+                        struct kong_health *health)
 {
     struct faults *faults = reader->faults;
     path = field_path(faults, path, "healthchecks");

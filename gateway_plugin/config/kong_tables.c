@@ -26,10 +26,12 @@ bool is_host(const char *text)
 }
 
 #define NAME_RULE .valid = is_name, .rule = "is no name: letters, digits and .-_~ up to 128 characters"
-#define NOTES                                                                                        \
-    { .name = "id", .kind = OPTION_NOTE }, { .name = "created_at", .kind = OPTION_NOTE },            \
-    { .name = "updated_at", .kind = OPTION_NOTE }, { .name = "_comment", .kind = OPTION_NOTE },      \
-    { .name = "_ignore", .kind = OPTION_NOTE }
+#define NOTES                                                                                                          \
+    { .name = "id", .kind = OPTION_NOTE }, { .name = "created_at", .kind = OPTION_NOTE },                              \
+        { .name = "updated_at", .kind = OPTION_NOTE }, { .name = "_comment", .kind = OPTION_NOTE },                    \
+    {                                                                                                                  \
+        .name = "_ignore", .kind = OPTION_NOTE                                                                         \
+    }
 
 static const char *const yes_no_protocols[] = { "http", "https", NULL };
 
@@ -87,7 +89,8 @@ const struct option route_options[] = {
 
 const struct option upstream_options[] = {
     NOTES,
-    OPTION("name", OPTION_TEXT, struct kong_upstream, name, .required = true, .valid = is_host, .rule = "is no host name"),
+    OPTION("name", OPTION_TEXT, struct kong_upstream, name, .required = true, .valid = is_host,
+           .rule = "is no host name"),
     { .name = "algorithm", .kind = OPTION_FIXED, .only = "round-robin" },
     { .name = "slots", .kind = OPTION_NOTE },
     { .name = "hash_on", .kind = OPTION_FIXED, .only = "none" },
@@ -177,7 +180,8 @@ static bool is_key(const char *text)
 
 const struct option key_options[] = {
     NOTES,
-    OPTION("key", OPTION_TEXT, struct kong_key, key, .required = true, .valid = is_key, .rule = "cannot stand in a header"),
+    OPTION("key", OPTION_TEXT, struct kong_key, key, .required = true, .valid = is_key,
+           .rule = "cannot stand in a header"),
     { .name = "ttl", .kind = OPTION_REFUSED },
     { .name = "tags", .kind = OPTION_NOTE },
     { 0 },

@@ -54,7 +54,8 @@ static bool is_choice(const struct place *place, const struct node *node, int *i
     if (!is_text(place, node))
         return false;
     *index = choice_index(place->option->choices, node->text);
-    return *index >= 0 || fault(place->faults, node->line, place->field, "\"%s\" is not supported (%s)", node->text, choices_text(place));
+    return *index >= 0 || fault(place->faults, node->line, place->field, "\"%s\" is not supported (%s)", node->text,
+                                choices_text(place));
 }
 
 static void read_text(const struct place *place)
@@ -166,9 +167,9 @@ static void read_refused(const struct place *place)
 }
 
 static void (*const readers[])(const struct place *) = {
-    [OPTION_TEXT] = read_text,     [OPTION_INTEGER] = read_integer, [OPTION_FLAG] = read_flag,
-    [OPTION_TEXTS] = read_texts,   [OPTION_INTEGERS] = read_integers, [OPTION_CHOICE] = read_choice,
-    [OPTION_FIXED] = read_fixed,   [OPTION_NOTE] = read_nothing,    [OPTION_CHILD] = read_nothing,
+    [OPTION_TEXT] = read_text,       [OPTION_INTEGER] = read_integer,   [OPTION_FLAG] = read_flag,
+    [OPTION_TEXTS] = read_texts,     [OPTION_INTEGERS] = read_integers, [OPTION_CHOICE] = read_choice,
+    [OPTION_FIXED] = read_fixed,     [OPTION_NOTE] = read_nothing,      [OPTION_CHILD] = read_nothing,
     [OPTION_REFUSED] = read_refused,
 };
 
@@ -180,7 +181,8 @@ static const struct option *option_named(const struct option *options, const cha
     return NULL;
 }
 
-static void read_member(struct faults *faults, const char *path, const struct node *node, const struct option *options, void *out)
+static void read_member(struct faults *faults, const char *path, const struct node *node, const struct option *options,
+                        void *out)
 {
     struct place place = { .faults = faults, .field = field_path(faults, path, node->key), .node = node };
     place.option = option_named(options, node->key);
@@ -195,7 +197,8 @@ static void read_member(struct faults *faults, const char *path, const struct no
     readers[place.option->kind](&place);
 }
 
-void options_read(struct faults *faults, const char *path, const struct node *map, const struct option *options, void *out)
+void options_read(struct faults *faults, const char *path, const struct node *map, const struct option *options,
+                  void *out)
 {
     if (map->kind != NODE_MAP) {
         fault(faults, map->line, *path ? path : "yaml", "must be a map of fields");

@@ -36,18 +36,21 @@ struct option {
     enum option_kind kind;
     size_t offset;
     int64_t min, max;
-    const char *const *choices; /* NULL-terminated; TEXTS: what an item may be */
-    const char *only;           /* FIXED: values by comma */
+    const char *const *choices;      /* NULL-terminated; TEXTS: what an item may be */
+    const char *only;                /* FIXED: values by comma */
     bool (*valid)(const char *text); /* TEXT, TEXTS ... */
     const char *rule;                /* ... and what it asks for, in words */
     bool required;
 };
 
-#define OPTION(name_, kind_, type_, member_, ...) \
-    { .name = (name_), .kind = (kind_), .offset = offsetof(type_, member_), ##__VA_ARGS__ }
+#define OPTION(name_, kind_, type_, member_, ...)                                                                      \
+    {                                                                                                                  \
+        .name = (name_), .kind = (kind_), .offset = offsetof(type_, member_), ##__VA_ARGS__                            \
+    }
 
 /* Fills `out`, which holds the defaults. `path` names the map: "services[0]", "" at the top. */
-void options_read(struct faults *faults, const char *path, const struct node *map, const struct option *options, void *out);
+void options_read(struct faults *faults, const char *path, const struct node *map, const struct option *options,
+                  void *out);
 /* "services[0].url" */
 const char *field_path(struct faults *faults, const char *path, const char *name);
 const char *item_path(struct faults *faults, const char *path, const char *name, size_t index);

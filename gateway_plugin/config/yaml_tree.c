@@ -46,7 +46,8 @@ static bool add_child(struct reader *reader, struct node *parent, struct node **
 {
     for (const struct node *other = parent->first; child->key && other; other = other->next)
         if (strcmp(other->key, child->key) == 0)
-            return fault(reader->faults, child->line, child->key, "stands here a second time (first on line %d)", other->line);
+            return fault(reader->faults, child->line, child->key, "stands here a second time (first on line %d)",
+                         other->line);
     **end = child;
     *end = &child->next;
     parent->count++;

@@ -11,7 +11,7 @@ enum node_kind { NODE_SCALAR, NODE_MAP, NODE_LIST };
 struct node {
     enum node_kind kind;
     int line;
-    const char *key; /* where it is a map's */
+    const char *key;  /* where it is a map's */
     const char *text; /* NODE_SCALAR */
     bool quoted;      /* "5" is text, 5 is a number */
     struct node *first, *next;

@@ -19,7 +19,8 @@ static bool is_header_name(const char *text)
 }
 
 static const struct option options[] = {
-    OPTION("header_name", OPTION_TEXT, struct correlation_id, header_name, .valid = is_header_name, .rule = "is no header name"),
+    OPTION("header_name", OPTION_TEXT, struct correlation_id, header_name, .valid = is_header_name,
+           .rule = "is no header name"),
     { .name = "generator", .kind = OPTION_FIXED, .only = "uuid" },
     OPTION("echo_downstream", OPTION_FLAG, struct correlation_id, echo_downstream),
     { 0 },
@@ -46,8 +47,9 @@ static bool built_in(const struct correlation_id *id)
 static const char *make_uuid(struct exchange *x)
 {
     uint64_t a = loop_random(x->loop), b = loop_random(x->loop);
-    return exchange_printf(x, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(a >> 32), (unsigned)(a >> 16 & 0xffff), (unsigned)(a & 0xfff),
-                           (unsigned)(b >> 48 & 0x3fff) | 0x8000, (unsigned long long)(b & 0xffffffffffff));
+    return exchange_printf(x, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(a >> 32), (unsigned)(a >> 16 & 0xffff),
+                           (unsigned)(a & 0xfff), (unsigned)(b >> 48 & 0x3fff) | 0x8000,
+                           (unsigned long long)(b & 0xffffffffffff));
 }
 
 static enum verdict access_id(struct exchange *x, const void *config)

@@ -31,7 +31,8 @@ static bool is_header_name(const char *text)
 }
 
 static const struct option options[] = {
-    OPTION("key_names", OPTION_TEXTS, struct key_auth, key_names, .valid = is_header_name, .rule = "is no header name in lower case"),
+    OPTION("key_names", OPTION_TEXTS, struct key_auth, key_names, .valid = is_header_name,
+           .rule = "is no header name in lower case"),
     OPTION("key_in_header", OPTION_FLAG, struct key_auth, key_in_header),
     OPTION("key_in_query", OPTION_FLAG, struct key_auth, key_in_query),
     { .name = "key_in_body", .kind = OPTION_FIXED, .only = "false" },
@@ -46,7 +47,10 @@ static void defaults(void *config)
 {
     static const char *names[] = { "apikey" };
     struct key_auth *auth = config;
-    *auth = (struct key_auth){ .key_names = { names, 1 }, .key_in_header = true, .key_in_query = true, .run_on_preflight = true,
+    *auth = (struct key_auth){ .key_names = { names, 1 },
+                               .key_in_header = true,
+                               .key_in_query = true,
+                               .run_on_preflight = true,
                                .realm = "tonearm" };
 }
 
@@ -56,9 +60,11 @@ static void check(struct faults *faults, const char *path, const struct node *no
     if (!auth->key_names.count)
         fault(faults, node->line, field_path(faults, path, "key_names"), "must name one header at least");
     if (!auth->key_in_header && !auth->key_in_query)
-        fault(faults, node->line, field_path(faults, path, "key_in_header"), "a key must be taken from header or query");
+        fault(faults, node->line, field_path(faults, path, "key_in_header"),
+              "a key must be taken from header or query");
     if (auth->hide_credentials && auth->key_in_query)
-        fault(faults, node->line, field_path(faults, path, "hide_credentials"), "is not supported together with key_in_query: true");
+        fault(faults, node->line, field_path(faults, path, "hide_credentials"),
+              "is not supported together with key_in_query: true");
 }
 
 static enum verdict refuse(struct exchange *x, const struct key_auth *auth, int status, const char *message)

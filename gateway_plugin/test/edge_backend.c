@@ -31,7 +31,7 @@ struct call {
     char head[HEAD_ROOM];
     size_t head_size, read; /* read: bytes in head[], the body's beginning among them */
     size_t body_size;
-    long number;            /* of the request on this connection */
+    long number; /* of the request on this connection */
     bool close;
 };
 
@@ -80,7 +80,8 @@ static long number_after(const struct call *call, const char *key)
 static void answer(struct call *call, const char *headers, const char *body)
 {
     char head[512];
-    snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n%s\r\n", strlen(body), headers);
+    snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n%s\r\n",
+             strlen(body), headers);
     send_text(call, head);
     send_text(call, body);
 }
@@ -89,7 +90,8 @@ static void do_echo(struct call *call)
 {
     char *body = malloc(call->head_size + 128);
     read_body(call);
-    snprintf(body, call->head_size + 128, "member: %s\nbody: %zu\n%.*s", call->backend->name, call->body_size, (int)call->head_size, call->head);
+    snprintf(body, call->head_size + 128, "member: %s\nbody: %zu\n%.*s", call->backend->name, call->body_size,
+             (int)call->head_size, call->head);
     answer(call, "", body);
     free(body);
 }
@@ -131,7 +133,8 @@ static void do_short(struct call *call)
 
 static void do_long(struct call *call)
 {
-    send_text(call, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfourHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged");
+    send_text(call,
+              "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfourHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged");
 }
 
 static void do_chunked(struct call *call)
@@ -173,7 +176,8 @@ static void do_interim(struct call *call)
 static void do_headers(struct call *call)
 {
     answer(call,
-           "Connection: X-Private, close\r\nX-Private: secret\r\nX-Public: yes\r\nKeep-Alive: timeout=5\r\nX-Tonearm-Edge: leak\r\n"
+           "Connection: X-Private, close\r\nX-Private: secret\r\nX-Public: yes\r\nKeep-Alive: "
+           "timeout=5\r\nX-Tonearm-Edge: leak\r\n"
            "Proxy-Authenticate: x\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n",
            "");
     call->close = true;
@@ -253,11 +257,26 @@ static const struct {
     const char *path;
     void (*act)(struct call *call);
 } acts[] = {
-    { "/stall", do_stall }, { "/close-second", do_close_second }, { "/close-after", do_close_after }, { "/close", do_close },
-    { "/short", do_short }, { "/long", do_long }, { "/chunked-404", do_chunked_404 }, { "/chunked-broken", do_chunked_broken },
-    { "/chunked-cut", do_chunked_cut }, { "/chunked", do_chunked }, { "/until-close", do_until_close }, { "/interim", do_interim },
-    { "/headers", do_headers }, { "/early", do_early }, { "/big", do_big }, { "/drip", do_drip }, { "/events", do_events },
-    { "/status", do_status }, { "/garbage", do_garbage }, { "/huge-head", do_huge_head },
+    { "/stall", do_stall },
+    { "/close-second", do_close_second },
+    { "/close-after", do_close_after },
+    { "/close", do_close },
+    { "/short", do_short },
+    { "/long", do_long },
+    { "/chunked-404", do_chunked_404 },
+    { "/chunked-broken", do_chunked_broken },
+    { "/chunked-cut", do_chunked_cut },
+    { "/chunked", do_chunked },
+    { "/until-close", do_until_close },
+    { "/interim", do_interim },
+    { "/headers", do_headers },
+    { "/early", do_early },
+    { "/big", do_big },
+    { "/drip", do_drip },
+    { "/events", do_events },
+    { "/status", do_status },
+    { "/garbage", do_garbage },
+    { "/huge-head", do_huge_head },
 };
 
 static bool read_head(struct call *call)

@@ -93,7 +93,9 @@ static void run(const struct edge_process *edge, const char *const *environment)
 
 static bool listens(int port)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_port = htons((uint16_t)port),
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     bool out = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
     close(fd);
@@ -115,7 +117,8 @@ void edge_process_start(struct edge_process *edge, const char *const *environmen
         run(edge, environment);
     int64_t until = clock_ms() + 10000;
     while (!listens(edge->admin_port) || !listens(edge->port)) {
-        cr_assert(clock_ms() < until && waitpid(edge->pid, NULL, WNOHANG) == 0, "the edge does not start: %s", edge_process_log(edge));
+        cr_assert(clock_ms() < until && waitpid(edge->pid, NULL, WNOHANG) == 0, "the edge does not start: %s",
+                  edge_process_log(edge));
         usleep(5000);
     }
 }
@@ -178,7 +181,9 @@ bool edge_process_sanitized(void)
 
 int dial(int port)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_port = htons((uint16_t)port),
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct timeval limit = { .tv_sec = 10 };
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
@@ -260,7 +265,8 @@ char *ask(int port, const char *text)
 char *get(int port, const char *path, const char *headers)
 {
     char text[8192];
-    snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: music.example:8000\r\nConnection: close\r\n%s\r\n", path, headers);
+    snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: music.example:8000\r\nConnection: close\r\n%s\r\n", path,
+             headers);
     return ask(port, text);
 }
 

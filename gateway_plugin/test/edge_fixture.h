@@ -10,10 +10,12 @@ struct edge_process {
     char dir[64]; /* edge.yml, log */
 };
 
-/* `yaml` may name ports by %d: it is a format. `environment`: NAME=value, NULL-terminated; NULL: none. Waits until it listens. */
+/* `yaml` may name ports by %d: it is a format. `environment`: NAME=value, NULL-terminated; NULL: none. Waits until it
+ * listens. */
 void edge_process_start(struct edge_process *edge, const char *const *environment, const char *yaml, ...)
     __attribute__((format(printf, 3, 4), nonnull(3)));
-void edge_process_write(struct edge_process *edge, const char *yaml, ...) __attribute__((format(printf, 2, 3), nonnull(2)));
+void edge_process_write(struct edge_process *edge, const char *yaml, ...)
+    __attribute__((format(printf, 2, 3), nonnull(2)));
 /* SIGTERM; the exit status must be 0. */
 void edge_process_stop(struct edge_process *edge);
 void edge_process_signal(struct edge_process *edge, int number);
@@ -48,13 +50,14 @@ struct deaf_port {
 struct deaf_port deaf_port_open(void);
 void deaf_port_close(struct deaf_port *deaf);
 
-/* A test between setup() and teardown(). Criterion counts no assertion that fails in a .fini, and the edge's end is one. */
-#define EDGE_TEST(suite, name)         \
-    static void suite##_##name(void);  \
-    Test(suite, name)                  \
-    {                                  \
-        setup();                       \
-        suite##_##name();              \
-        teardown();                    \
-    }                                  \
+/* A test between setup() and teardown(). Criterion counts no assertion that fails in a .fini, and the edge's end is
+ * one. */
+#define EDGE_TEST(suite, name)                                                                                         \
+    static void suite##_##name(void);                                                                                  \
+    Test(suite, name)                                                                                                  \
+    {                                                                                                                  \
+        setup();                                                                                                       \
+        suite##_##name();                                                                                              \
+        teardown();                                                                                                    \
+    }                                                                                                                  \
     static void suite##_##name(void)

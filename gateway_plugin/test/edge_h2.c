@@ -17,9 +17,11 @@ int h2_dial(int port)
 
 void h2_send(int fd, unsigned type, unsigned flags, uint32_t stream, const void *payload, size_t size)
 {
-    unsigned char out[9 + 16384] = { (unsigned char)(size >> 16), (unsigned char)(size >> 8), (unsigned char)size, (unsigned char)type,
-                                     (unsigned char)flags, (unsigned char)(stream >> 24), (unsigned char)(stream >> 16),
-                                     (unsigned char)(stream >> 8), (unsigned char)stream };
+    unsigned char out[9 + 16384] = { (unsigned char)(size >> 16),   (unsigned char)(size >> 8),
+                                     (unsigned char)size,           (unsigned char)type,
+                                     (unsigned char)flags,          (unsigned char)(stream >> 24),
+                                     (unsigned char)(stream >> 16), (unsigned char)(stream >> 8),
+                                     (unsigned char)stream };
     if (size)
         memcpy(out + 9, payload, size);
     say_bytes(fd, out, 9 + size);
@@ -63,7 +65,9 @@ void h2_request(int fd, uint32_t stream, unsigned flags, const struct h2_field *
 
 void h2_get(int fd, uint32_t stream, const char *path)
 {
-    const struct h2_field fields[] = { { ":method", "GET" }, { ":scheme", "http" }, { ":path", path }, { ":authority", "music.example" }, { 0 } };
+    const struct h2_field fields[] = {
+        { ":method", "GET" }, { ":scheme", "http" }, { ":path", path }, { ":authority", "music.example" }, { 0 }
+    };
     h2_request(fd, stream, H2_END_STREAM, fields);
 }
 

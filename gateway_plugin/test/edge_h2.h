@@ -4,7 +4,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { H2_DATA, H2_HEADERS, H2_PRIORITY, H2_RST_STREAM, H2_SETTINGS, H2_PUSH_PROMISE, H2_PING, H2_GOAWAY, H2_WINDOW_UPDATE, H2_CONTINUATION };
+enum {
+    H2_DATA,
+    H2_HEADERS,
+    H2_PRIORITY,
+    H2_RST_STREAM,
+    H2_SETTINGS,
+    H2_PUSH_PROMISE,
+    H2_PING,
+    H2_GOAWAY,
+    H2_WINDOW_UPDATE,
+    H2_CONTINUATION
+};
 enum { H2_END_STREAM = 1, H2_ACK = 1, H2_END_HEADERS = 4 };
 
 struct h2_frame {
@@ -28,5 +39,6 @@ void h2_get(int fd, uint32_t stream, const char *path);
 bool h2_read(int fd, struct h2_frame *frame);
 /* The :status of HEADERS, as h2o writes it. */
 int h2_status(const struct h2_frame *frame);
-/* Reads until the stream has an answer: its status; 0: reset; -1: the connection has ended. The body, if wanted, into `body`. */
+/* Reads until the stream has an answer: its status; 0: reset; -1: the connection has ended. The body, if wanted, into
+ * `body`. */
 int h2_answer(int fd, uint32_t stream, char *body, size_t room);

@@ -84,9 +84,11 @@ EDGE_TEST(edge_admin, shows_what_kong_shows)
     static const struct {
         const char *path, *text;
     } pages[] = {
-        { "/status", "\"connections_active\":" }, { "/services", "{\"data\":[{\"name\":\"a\"" }, { "/routes", "\"paths\":[\"/a\"]" },
-        { "/plugins", "\"name\":\"prometheus\"" }, { "/upstreams", "\"name\":\"u\"" }, { "/upstreams/u/health", "\"HEALTHY\"" },
-        { "/config", "_format_version: '3.0'\\n" }, { "/health", "\"status\":\"OK\"" }, { "/ready", "\"message\":\"ready\"" },
+        { "/status", "\"connections_active\":" },   { "/services", "{\"data\":[{\"name\":\"a\"" },
+        { "/routes", "\"paths\":[\"/a\"]" },        { "/plugins", "\"name\":\"prometheus\"" },
+        { "/upstreams", "\"name\":\"u\"" },         { "/upstreams/u/health", "\"HEALTHY\"" },
+        { "/config", "_format_version: '3.0'\\n" }, { "/health", "\"status\":\"OK\"" },
+        { "/ready", "\"message\":\"ready\"" },
     };
     for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
         char *answer = get(edge.admin_port, pages[i].path, "");
@@ -120,8 +122,10 @@ EDGE_TEST(edge_admin, counts)
 static char *post(const char *type, const char *body)
 {
     char text[4096];
-    snprintf(text, sizeof text, "POST /config HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n%s", type,
-             strlen(body), body);
+    snprintf(
+        text, sizeof text,
+        "POST /config HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n%s",
+        type, strlen(body), body);
     return ask(edge.admin_port, text);
 }
 
@@ -143,17 +147,24 @@ static bool soon(const char *path, int status)
 EDGE_TEST(edge_admin, takes_a_configuration_in_every_form)
 {
     char yaml[512], body[1024];
-    snprintf(yaml, sizeof yaml, "_format_version: '3.0'\nservices: [{name: b, url: 'http://127.0.0.1:%d', routes: [{paths: [/yaml]}]}]\n", backend_port(two));
+    snprintf(yaml, sizeof yaml,
+             "_format_version: '3.0'\nservices: [{name: b, url: 'http://127.0.0.1:%d', routes: [{paths: [/yaml]}]}]\n",
+             backend_port(two));
     char *answer = post("text/yaml", yaml);
     cr_expect_eq(status_of(answer), 201, "%s", answer);
     free(answer);
     cr_expect(soon("/yaml", 200) && soon("/a", 404));
-    snprintf(body, sizeof body, "{\"config\":\"{_format_version: '3.0', services: [{name: b, url: 'http://127.0.0.1:%d', routes: [{paths: [/json]}]}]}\"}", backend_port(two));
+    snprintf(body, sizeof body,
+             "{\"config\":\"{_format_version: '3.0', services: [{name: b, url: 'http://127.0.0.1:%d', routes: [{paths: "
+             "[/json]}]}]}\"}",
+             backend_port(two));
     answer = post("application/json", body);
     cr_expect_eq(status_of(answer), 201, "%s", answer);
     free(answer);
     cr_expect(soon("/json", 200));
-    snprintf(body, sizeof body, "--xyz\r\nContent-Disposition: form-data; name=\"config\"; filename=\"kong.yml\"\r\n\r\n%s\r\n--xyz--\r\n", yaml);
+    snprintf(body, sizeof body,
+             "--xyz\r\nContent-Disposition: form-data; name=\"config\"; filename=\"kong.yml\"\r\n\r\n%s\r\n--xyz--\r\n",
+             yaml);
     answer = post("multipart/form-data; boundary=xyz", body);
     cr_expect_eq(status_of(answer), 201, "%s", answer);
     free(answer);

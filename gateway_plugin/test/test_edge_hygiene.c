@@ -21,7 +21,8 @@ static void setup(void)
     edge_process_start(&edge, environment,
                        "_format_version: '3.0'\n"
                        "services:\n"
-                       "  - {name: one, url: 'http://127.0.0.1:%d', routes: [{name: one, paths: [/one]}, {name: small, paths: [/small], plugins: [{name: "
+                       "  - {name: one, url: 'http://127.0.0.1:%d', routes: [{name: one, paths: [/one]}, {name: small, "
+                       "paths: [/small], plugins: [{name: "
                        "request-size-limiting, config: {allowed_payload_size: 10, size_unit: bytes}}]}]}\n",
                        backend_port(member));
 }
@@ -137,10 +138,12 @@ EDGE_TEST(edge_hygiene, bounds_bodies_and_says_what_to_do)
     expect_too_large("POST /one/ HTTP/1.1\r\nHost: a\r\nContent-Length: 3000000\r\nExpect: 100-continue\r\n\r\n", 0);
     expect_too_large("POST /one/ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n400000\r\n", 3000000);
     cr_expect_eq(backend_requests(member), 0);
-    char *answer = ask(edge.port, "POST /small/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 11\r\n\r\n12345678901");
+    char *answer = ask(
+        edge.port, "POST /small/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 11\r\n\r\n12345678901");
     cr_expect_eq(status_of(answer), 413);
     free(answer);
-    answer = ask(edge.port, "POST /small/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 10\r\n\r\n1234567890");
+    answer = ask(edge.port,
+                 "POST /small/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 10\r\n\r\n1234567890");
     cr_expect_eq(status_of(answer), 200);
     free(answer);
 }
@@ -162,7 +165,8 @@ EDGE_TEST(edge_hygiene, bodies_in_full_size_arrive)
 
 EDGE_TEST(edge_hygiene, does_not_upgrade_to_http2_in_the_clear)
 {
-    char *answer = get(edge.port, "/one/", "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n");
+    char *answer = get(edge.port, "/one/",
+                       "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n");
     cr_expect_eq(status_of(answer), 200, "%s", answer);
     cr_expect_not(has(body_of(answer), "h2c") || has(body_of(answer), "http2-settings"));
     free(answer);

@@ -56,8 +56,12 @@ static const struct subject subjects[] = { { .name = "auth.validate.apikey", .ha
 static struct service *serve_as(struct bus *on, const char *http)
 {
     const struct pair metadata[] = { { "http", http }, { 0 } };
-    struct service_options options = { .name = "auth", .version = "1.0.0", .description = "of a test", .subjects = subjects,
-                                       .metadata = metadata, .workers = workers };
+    struct service_options options = { .name = "auth",
+                                       .version = "1.0.0",
+                                       .description = "of a test",
+                                       .subjects = subjects,
+                                       .metadata = metadata,
+                                       .workers = workers };
     struct service *out = service_start(&ctx, on, &options);
     cr_assert_not_null(out);
     return out;
@@ -121,22 +125,24 @@ static void setup(void)
     service = serve_as(bus, address_of(one));
     char *url = arena_printf(&ctx.arena, "NATS_URL=%s", server.url);
     const char *const environment[] = { url, "EDGE_SECRET=0123456789abcdef-secret", NULL };
-    edge_process_start(&edge, environment,
-                       "_format_version: '3.0'\n"
-                       "upstreams: [{name: u, targets: [{target: 'nats:auth'}]}, {name: s, targets: [{target: 'nats:solo'}]}]\n"
-                       "services:\n"
-                       "  - name: auth\n"
-                       "    host: u\n"
-                       "    routes:\n"
-                       "      - {name: auth, paths: [/auth], plugins: [{name: key-auth, config: {key_names: [x-api-key]}}]}\n"
-                       "      - {name: hidden, paths: [/hidden], plugins: [{name: key-auth, config: {key_names: [x-api-key], key_in_query: false, hide_credentials: true}}]}\n"
-                       "      - {name: health, paths: [/auth/health]}\n"
-                       "  - {name: solo, host: s, routes: [{name: solo, paths: [/solo]}]}\n"
-                       "  - name: plain\n"
-                       "    url: 'http://127.0.0.1:%d'\n"
-                       "    routes: [{name: plain, paths: [/plain]}]\n"
-                       "consumers: [{username: ann, keyauth_credentials: [{key: from-the-file}]}]\n",
-                       backend_port(two));
+    edge_process_start(
+        &edge, environment,
+        "_format_version: '3.0'\n"
+        "upstreams: [{name: u, targets: [{target: 'nats:auth'}]}, {name: s, targets: [{target: 'nats:solo'}]}]\n"
+        "services:\n"
+        "  - name: auth\n"
+        "    host: u\n"
+        "    routes:\n"
+        "      - {name: auth, paths: [/auth], plugins: [{name: key-auth, config: {key_names: [x-api-key]}}]}\n"
+        "      - {name: hidden, paths: [/hidden], plugins: [{name: key-auth, config: {key_names: [x-api-key], "
+        "key_in_query: false, hide_credentials: true}}]}\n"
+        "      - {name: health, paths: [/auth/health]}\n"
+        "  - {name: solo, host: s, routes: [{name: solo, paths: [/solo]}]}\n"
+        "  - name: plain\n"
+        "    url: 'http://127.0.0.1:%d'\n"
+        "    routes: [{name: plain, paths: [/plain]}]\n"
+        "consumers: [{username: ann, keyauth_credentials: [{key: from-the-file}]}]\n",
+        backend_port(two));
     cr_assert(eventually(5000, is_ready, NULL), "%s", edge_process_log(&edge));
     cr_assert(eventually(5000, has_members, &(int){ 1 }), "%s", edge_process_log(&edge));
 }
@@ -179,8 +185,10 @@ EDGE_TEST(edge_keys, lets_in_who_has_a_key_and_asks_once)
     for (int i = 0; i < 20; i++) {
         char *answer = get_with("/auth/x", keys[FULL]);
         cr_expect_eq(status_of(answer), 200, "%s", answer);
-        cr_expect(has(answer, arena_printf(&ctx.arena, "x-consumer-id: %s\r\n", ids[FULL])) && has(answer, "x-consumer-username: somebody\r\n") &&
-                  has(answer, arena_printf(&ctx.arena, "x-credential-identifier: %s\r\n", ids[FULL])), "%s", answer);
+        cr_expect(has(answer, arena_printf(&ctx.arena, "x-consumer-id: %s\r\n", ids[FULL])) &&
+                      has(answer, "x-consumer-username: somebody\r\n") &&
+                      has(answer, arena_printf(&ctx.arena, "x-credential-identifier: %s\r\n", ids[FULL])),
+                  "%s", answer);
         free(answer);
     }
     cr_expect_eq(asked, 1);
@@ -201,7 +209,8 @@ EDGE_TEST(edge_keys, lets_in_who_has_a_key_and_asks_once)
 EDGE_TEST(edge_keys, proves_itself_to_members_of_tonearm_only)
 {
     char *answer = get_with("/auth/x", keys[FULL]);
-    cr_expect(has(answer, "x-tonearm-edge: 0123456789abcdef-secret\r\n") && !has(answer, "x-tonearm-anonymous"), "%s", answer);
+    cr_expect(has(answer, "x-tonearm-edge: 0123456789abcdef-secret\r\n") && !has(answer, "x-tonearm-anonymous"), "%s",
+              answer);
     cr_expect(has(answer, keys[FULL]));
     free(answer);
     answer = get_with("/hidden/x", keys[FULL]);
@@ -221,7 +230,8 @@ EDGE_TEST(edge_keys, refuses_garbage_without_a_message)
     char wrong[128];
     strcpy(wrong, keys[FULL]);
     wrong[40] = wrong[40] == 'a' ? 'b' : 'a';
-    const char *const garbage[] = { "x", "ta_", wrong, "ta_0123456789abcdef01234567_00000000000000000000000000000000000000" };
+    const char *const garbage[] = { "x", "ta_", wrong,
+                                    "ta_0123456789abcdef01234567_00000000000000000000000000000000000000" };
     for (size_t i = 0; i < sizeof garbage / sizeof *garbage; i++)
         cr_expect_eq(status_with("/auth/x", garbage[i]), 401, "%s", garbage[i]);
     cr_expect_eq(asked, 0);
@@ -242,8 +252,8 @@ EDGE_TEST(edge_keys, matches_scopes_to_the_public_path)
     static const struct {
         const char *path;
         int status;
-    } cases[] = { { "/auth/x", 403 }, { "/auth/narrow", 200 }, { "/auth/narrow/x", 200 }, { "/auth/narrower", 403 }, { "/auth/narrow/../x", 403 },
-                  { "/auth/%6earrow/x", 200 } };
+    } cases[] = { { "/auth/x", 403 },        { "/auth/narrow", 200 },      { "/auth/narrow/x", 200 },
+                  { "/auth/narrower", 403 }, { "/auth/narrow/../x", 403 }, { "/auth/%6earrow/x", 200 } };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         cr_expect_eq(status_with(cases[i].path, keys[NARROW]), cases[i].status, "%s", cases[i].path);
 }
@@ -253,7 +263,9 @@ EDGE_TEST(edge_keys, counts_the_requests_of_a_minute)
     for (int i = 0; i < 5; i++) {
         char *answer = get_with("/auth/x", keys[LIMITED]);
         cr_expect_eq(status_of(answer), 200);
-        cr_expect(has(answer, "ratelimit-limit: 5\r\n") && has(answer, arena_printf(&ctx.arena, "ratelimit-remaining: %d\r\n", 4 - i)), "%s", answer);
+        cr_expect(has(answer, "ratelimit-limit: 5\r\n") &&
+                      has(answer, arena_printf(&ctx.arena, "ratelimit-remaining: %d\r\n", 4 - i)),
+                  "%s", answer);
         free(answer);
     }
     char *answer = get_with("/auth/x", keys[LIMITED]);
@@ -386,7 +398,8 @@ static void tell(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void *
 
 static void replica_start(struct replica *replica, const char *name, const char *http)
 {
-    snprintf(replica->info, sizeof replica->info, "{\"name\":\"%s\",\"id\":\"%s\",\"metadata\":{\"http\":\"%s\"}}", name, id_new(&ctx.arena), http);
+    snprintf(replica->info, sizeof replica->info, "{\"name\":\"%s\",\"id\":\"%s\",\"metadata\":{\"http\":\"%s\"}}",
+             name, id_new(&ctx.arena), http);
     char *subject = arena_printf(&ctx.arena, "$SRV.INFO.%s", name);
     cr_assert_eq(natsConnection_ConnectTo(&replica->nc, server.url), NATS_OK);
     cr_assert_eq(natsConnection_Subscribe(&replica->sub, replica->nc, subject, tell, replica), NATS_OK);

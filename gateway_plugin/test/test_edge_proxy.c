@@ -23,12 +23,14 @@ static const char config[] =
     "    targets: [{target: '127.0.0.1:1'}, {target: '127.0.0.1:%d'}]\n"
     "services:\n"
     "  - {name: one, url: 'http://127.0.0.1:%d', read_timeout: 700, routes: [{name: one, paths: [/one]}]}\n"
-    "  - {name: based, url: 'http://127.0.0.1:%d/base', routes: [{name: based, paths: [/based]}, {name: kept, paths: [/kept], strip_path: false}]}\n"
+    "  - {name: based, url: 'http://127.0.0.1:%d/base', routes: [{name: based, paths: [/based]}, {name: kept, paths: "
+    "[/kept], strip_path: false}]}\n"
     "  - {name: host, url: 'http://127.0.0.1:%d', routes: [{name: host, paths: [/host], preserve_host: true}]}\n"
     "  - {name: both, host: both, routes: [{name: both, paths: [/both]}]}\n"
     "  - {name: half, host: half-dead, routes: [{name: half, paths: [/half]}]}\n"
     "  - {name: dead, url: 'http://127.0.0.1:1', routes: [{name: dead, paths: [/dead]}]}\n"
-    "  - {name: nowhere, url: 'http://127.0.0.1:%d', connect_timeout: 300, retries: 0, routes: [{name: nowhere, paths: [/nowhere]}]}\n";
+    "  - {name: nowhere, url: 'http://127.0.0.1:%d', connect_timeout: 300, retries: 0, routes: [{name: nowhere, paths: "
+    "[/nowhere]}]}\n";
 
 static void setup(void)
 {
@@ -60,11 +62,19 @@ static void expect_get(const char *path, int status, const char *body)
 
 EDGE_TEST(edge_proxy, forwards_what_was_asked_and_says_for_whom)
 {
-    char *answer = get(edge.port, "/one/a//b/../c?q=1&r=%2f", "X-Custom: kept\r\nX-Request-Id: my-id.1\r\nX-Forwarded-For: 9.9.9.9\r\nVia: 1.0 old\r\n");
+    char *answer = get(edge.port, "/one/a//b/../c?q=1&r=%2f",
+                       "X-Custom: kept\r\nX-Request-Id: my-id.1\r\nX-Forwarded-For: 9.9.9.9\r\nVia: 1.0 old\r\n");
     static const char *const lines[] = {
-        "GET /a/c?q=1&r=%2f HTTP/1.1\r\n", "\r\nx-custom: kept\r\n", "\r\nx-request-id: my-id.1\r\n", "\r\nx-forwarded-prefix: /one\r\n",
-        "\r\nx-forwarded-for: 9.9.9.9, 127.0.0.1\r\n", "\r\nx-forwarded-proto: http\r\n", "\r\nx-forwarded-host: music.example:8000\r\n",
-        "\r\nx-forwarded-port: 8000\r\n", "\r\nvia: 1.0 old, 1.1 tonearm\r\n", "\r\ntraceparent: 00-",
+        "GET /a/c?q=1&r=%2f HTTP/1.1\r\n",
+        "\r\nx-custom: kept\r\n",
+        "\r\nx-request-id: my-id.1\r\n",
+        "\r\nx-forwarded-prefix: /one\r\n",
+        "\r\nx-forwarded-for: 9.9.9.9, 127.0.0.1\r\n",
+        "\r\nx-forwarded-proto: http\r\n",
+        "\r\nx-forwarded-host: music.example:8000\r\n",
+        "\r\nx-forwarded-port: 8000\r\n",
+        "\r\nvia: 1.0 old, 1.1 tonearm\r\n",
+        "\r\ntraceparent: 00-",
         "\r\nforwarded: for=127.0.0.1;host=\"music.example:8000\";proto=http\r\n",
     };
     cr_expect_eq(status_of(answer), 200);
@@ -82,8 +92,9 @@ EDGE_TEST(edge_proxy, joins_the_service_path_and_what_is_left)
     static const struct {
         const char *path, *line;
     } cases[] = {
-        { "/one", "GET / HTTP" }, { "/one?x", "GET /?x HTTP" }, { "/one/", "GET / HTTP" }, { "/based", "GET /base HTTP" },
-        { "/based/x", "GET /base/x HTTP" }, { "/kept/x", "GET /base/kept/x HTTP" }, { "/%6fne/x", "GET /x HTTP" },
+        { "/one", "GET / HTTP" },       { "/one?x", "GET /?x HTTP" },       { "/one/", "GET / HTTP" },
+        { "/based", "GET /base HTTP" }, { "/based/x", "GET /base/x HTTP" }, { "/kept/x", "GET /base/kept/x HTTP" },
+        { "/%6fne/x", "GET /x HTTP" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char *answer = get(edge.port, cases[i].path, "");
@@ -97,7 +108,8 @@ EDGE_TEST(edge_proxy, joins_the_service_path_and_what_is_left)
 
 EDGE_TEST(edge_proxy, passes_a_trace_on)
 {
-    char *answer = get(edge.port, "/one/", "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\ntracestate: a=b\r\n");
+    char *answer = get(edge.port, "/one/",
+                       "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\ntracestate: a=b\r\n");
     cr_expect(has(body_of(answer), "traceparent: 00-0af7651916cd43dd8448eb211c80319c-"));
     cr_expect_not(has(body_of(answer), "b7ad6b7169203331"));
     cr_expect(has(body_of(answer), "tracestate: a=b"));
@@ -108,12 +120,15 @@ EDGE_TEST(edge_proxy, passes_a_trace_on)
 EDGE_TEST(edge_proxy, keeps_hop_by_hop_headers_and_the_edges_own_to_itself)
 {
     char *answer = get(edge.port, "/one/",
-                       "Connection: X-Named\r\nX-Named: 1\r\nProxy-Connection: keep-alive\r\nKeep-Alive: 5\r\nTE: trailers\r\nUpgrade: x\r\n"
-                       "Proxy-Authorization: secret\r\nX-Consumer-Username: admin\r\nX-Consumer-ID: 1\r\nX-Credential-Identifier: 1\r\n"
-                       "X-Tonearm-Edge: forged\r\nX-Tonearm-Anonymous: 0\r\nX-Forwarded-Host: evil\r\nX-Forwarded-Prefix: /evil\r\nX-Real-IP: 1.1.1.1\r\n");
+                       "Connection: X-Named\r\nX-Named: 1\r\nProxy-Connection: keep-alive\r\nKeep-Alive: 5\r\nTE: "
+                       "trailers\r\nUpgrade: x\r\n"
+                       "Proxy-Authorization: secret\r\nX-Consumer-Username: admin\r\nX-Consumer-ID: "
+                       "1\r\nX-Credential-Identifier: 1\r\n"
+                       "X-Tonearm-Edge: forged\r\nX-Tonearm-Anonymous: 0\r\nX-Forwarded-Host: "
+                       "evil\r\nX-Forwarded-Prefix: /evil\r\nX-Real-IP: 1.1.1.1\r\n");
     static const char *const gone[] = {
-        "x-named", "proxy-connection", "keep-alive", "\r\nte:", "upgrade", "secret", "admin", "x-consumer-id", "x-credential", "x-tonearm",
-        "evil", "x-real-ip", "\r\nconnection:",
+        "x-named",       "proxy-connection", "keep-alive", "\r\nte:", "upgrade",   "secret",          "admin",
+        "x-consumer-id", "x-credential",     "x-tonearm",  "evil",    "x-real-ip", "\r\nconnection:",
     };
     cr_expect_eq(status_of(answer), 200);
     for (size_t i = 0; i < sizeof gone / sizeof *gone; i++)
@@ -121,7 +136,8 @@ EDGE_TEST(edge_proxy, keeps_hop_by_hop_headers_and_the_edges_own_to_itself)
     free(answer);
     answer = get(edge.port, "/one/headers", "");
     cr_expect(has(answer, "\r\nX-Public: yes\r\n") && has(answer, "a=1") && has(answer, "b=2"));
-    cr_expect_not(has(answer, "secret") || has(answer, "timeout=5") || has(answer, "leak") || has(answer, "proxy-auth"), "%s", answer);
+    cr_expect_not(has(answer, "secret") || has(answer, "timeout=5") || has(answer, "leak") || has(answer, "proxy-auth"),
+                  "%s", answer);
     free(answer);
 }
 
@@ -129,7 +145,8 @@ EDGE_TEST(edge_proxy, carries_bodies_of_every_framing)
 {
     static const char *const requests[] = {
         "POST /one/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello",
-        "POST /one/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
+        "POST /one/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: "
+        "chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
         "POST /one/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello",
     };
     for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
@@ -146,7 +163,9 @@ EDGE_TEST(edge_proxy, carries_bodies_of_every_framing)
 EDGE_TEST(edge_proxy, carries_answers_of_every_framing)
 {
     char *answer = get(edge.port, "/one/chunked", "");
-    cr_expect(has(answer, "transfer-encoding: chunked") && has(answer, "5\r\nhello\r\n") && has(answer, "6\r\n world\r\n0\r\n\r\n"), "%s", answer);
+    cr_expect(has(answer, "transfer-encoding: chunked") && has(answer, "5\r\nhello\r\n") &&
+                  has(answer, "6\r\n world\r\n0\r\n\r\n"),
+              "%s", answer);
     free(answer);
     answer = get(edge.port, "/one/chunked-404", "");
     cr_expect_eq(status_of(answer), 404);
@@ -172,7 +191,8 @@ EDGE_TEST(edge_proxy, keeps_a_connection_for_many_requests)
 {
     int fd = dial(edge.port);
     for (int i = 0; i < 20; i++) {
-        say(fd, i % 2 ? "GET /one/ HTTP/1.1\r\nHost: x\r\n\r\n" : "POST /one/ HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nok");
+        say(fd, i % 2 ? "GET /one/ HTTP/1.1\r\nHost: x\r\n\r\n"
+                      : "POST /one/ HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nok");
         char *answer = hear_one(fd);
         cr_expect_eq(status_of(answer), 200, "%d: %s", i, answer);
         free(answer);
@@ -184,7 +204,8 @@ EDGE_TEST(edge_proxy, keeps_a_connection_for_many_requests)
 EDGE_TEST(edge_proxy, answers_requests_sent_ahead_in_order)
 {
     int fd = dial(edge.port);
-    say(fd, "GET /one/a HTTP/1.1\r\nHost: x\r\n\r\nPOST /one/b HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nokGET /one/c HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    say(fd, "GET /one/a HTTP/1.1\r\nHost: x\r\n\r\nPOST /one/b HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nokGET "
+            "/one/c HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     char *answer = hear_all(fd, 5000, NULL);
     const char *a = strstr(answer, "GET /a "), *b = strstr(answer, "POST /b "), *c = strstr(answer, "GET /c ");
     cr_expect(a && b && c && a < b && b < c, "%s", answer);
@@ -260,8 +281,9 @@ EDGE_TEST(edge_proxy, gives_up_in_time)
 EDGE_TEST(edge_proxy, takes_the_next_member_when_one_cannot_be_connected_to)
 {
     for (int i = 0; i < 10; i++) {
-        char *answer = ask(edge.port, i % 2 ? "POST /half/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx"
-                                            : "GET /half/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        char *answer = ask(edge.port,
+                           i % 2 ? "POST /half/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx"
+                                 : "GET /half/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         cr_expect_eq(status_of(answer), 200, "%s", answer);
         free(answer);
     }
@@ -297,7 +319,8 @@ EDGE_TEST(edge_proxy, survives_members_that_close_kept_connections)
 {
     int fd = dial(edge.port);
     for (int i = 0; i < 60; i++) {
-        say(fd, i % 2 ? "POST /one/close-after HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nok" : "GET /one/close-after HTTP/1.1\r\nHost: x\r\n\r\n");
+        say(fd, i % 2 ? "POST /one/close-after HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nok"
+                      : "GET /one/close-after HTTP/1.1\r\nHost: x\r\n\r\n");
         char *answer = hear_one(fd);
         cr_expect_eq(status_of(answer), 200, "%d: %s", i, answer);
         free(answer);
@@ -326,7 +349,8 @@ EDGE_TEST(edge_proxy, holds_back_a_member_for_a_slow_reader)
         cr_assert_gt(recv(fd, scratch, sizeof scratch, 0), 0);
         usleep(20000);
     }
-    cr_expect_lt(edge_process_memory(&edge) - before, edge_process_sanitized() ? 65536 : 2048, "%ld KiB", edge_process_memory(&edge) - before);
+    cr_expect_lt(edge_process_memory(&edge) - before, edge_process_sanitized() ? 65536 : 2048, "%ld KiB",
+                 edge_process_memory(&edge) - before);
     close(fd);
 }
 
@@ -367,7 +391,8 @@ EDGE_TEST(edge_proxy, a_client_that_goes_away_leaves_nothing)
     for (int i = 0; i < 20; i++) {
         int fd = dial(edge.port);
         struct linger hard = { .l_onoff = 1 };
-        say(fd, i % 2 ? "GET /one/stall?ms=500 HTTP/1.1\r\nHost: x\r\n\r\n" : "GET /one/big?n=100000000 HTTP/1.1\r\nHost: x\r\n\r\n");
+        say(fd, i % 2 ? "GET /one/stall?ms=500 HTTP/1.1\r\nHost: x\r\n\r\n"
+                      : "GET /one/big?n=100000000 HTTP/1.1\r\nHost: x\r\n\r\n");
         usleep(5000);
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
         close(fd);
@@ -409,7 +434,9 @@ EDGE_TEST(edge_proxy, answers_in_its_envelope)
 {
     char *answer = get(edge.port, "/unknown", "X-Request-Id: r1\r\n");
     cr_expect_eq(status_of(answer), 404);
-    cr_expect_str_eq(body_of(answer), "{\"code\":\"10001\",\"status\":404,\"message\":\"nothing is served at this path\",\"requestId\":\"r1\"}");
+    cr_expect_str_eq(
+        body_of(answer),
+        "{\"code\":\"10001\",\"status\":404,\"message\":\"nothing is served at this path\",\"requestId\":\"r1\"}");
     cr_expect(has(answer, "content-type: application/json") && has(answer, "traceparent: 00-"));
     free(answer);
 }
