@@ -57,7 +57,7 @@ static void ask_next(struct asker *asker)
 {
     struct load *load = asker->load;
     ctx_finish(&asker->ctx);
-    asker->ctx = (struct ctx) { .request_id = "bench" };
+    asker->ctx = (struct ctx){ .request_id = "bench" };
     asker->began_us = clock_us();
     const char *body = load->bodies[asker->next++ % load->body_count];
     if (asker->began_us >= load->until_us ||
@@ -67,7 +67,7 @@ static void ask_next(struct asker *asker)
 
 static void wait_ms(int64_t ms)
 {
-    nanosleep(&(struct timespec) { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 }, NULL);
+    nanosleep(&(struct timespec){ .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 }, NULL);
 }
 
 static bool wait_for_bus(struct bus *bus)
@@ -95,7 +95,7 @@ static void run_load(struct load *load, const char *row, int64_t lasts_us)
     load->until_us = began + lasts_us;
     atomic_store(&load->under_way, UNDER_WAY);
     for (size_t i = 0; i < UNDER_WAY; i++) {
-        askers[i] = (struct asker) { .load = load, .next = i };
+        askers[i] = (struct asker){ .load = load, .next = i };
         ask_next(&askers[i]);
     }
     while (atomic_load(&load->under_way) > 0)
@@ -112,7 +112,7 @@ static bool read_tokens(struct ctx *ctx, struct load *load)
         line[strcspn(line, "\n")] = 0;
         struct buf body = BUF(&ctx->arena);
         record_json(&body, validate_token_fields,
-                    &(struct validate_token) { .access_token = arena_strdup(&ctx->arena, line) });
+                    &(struct validate_token){ .access_token = arena_strdup(&ctx->arena, line) });
         load->bodies[load->body_count++] = body.data;
     }
     if (file)
@@ -153,7 +153,7 @@ static int run_echo(struct ctx *ctx, struct load *load, int64_t lasts_us)
                                        .version = "1.0.0",
                                        .description = "bench",
                                        .subjects = echo_subjects,
-                                       .metadata = (const struct pair[]) { { 0 } },
+                                       .metadata = (const struct pair[]){ { 0 } },
                                        .workers = workers,
                                        .metrics = metrics };
     struct service *service = service_start(ctx, served, &options);
@@ -195,8 +195,8 @@ static void *plain_ask(void *self)
     while (clock_us() < plain->load->until_us) {
         natsMsg *answer = NULL;
         int64_t began = clock_us();
-        natsStatus status =
-            natsConnection_RequestString(&answer, plain->connection, echo_subject, echo_body, TIMEOUT_MS);
+        natsStatus status = natsConnection_RequestString(&answer, plain->connection, echo_subject, echo_body,
+                                                         TIMEOUT_MS);
         tally_add(plain->load->tally, began, status == NATS_OK);
         natsMsg_Destroy(answer);
     }

@@ -43,7 +43,7 @@ struct bench {
     const char *dir;
     struct store *store;
     int64_t lasts_us, until_us;
-    int stored; /* people 0 to stored - 1 are there */
+    int stored;      /* people 0 to stored - 1 are there */
     atomic_int next; /* of the people to insert */
     bool insert;
 };
@@ -56,7 +56,7 @@ static void die(const struct ctx *ctx, const char *what)
 
 static struct person make_person(struct arena *arena, int number)
 {
-    return (struct person) {
+    return (struct person){
         .doc.id = arena_printf(arena, "%024x", (unsigned)number * 2654435761u),
         .email = arena_printf(arena, "person%d@example.com", number),
         .name = "A Person of the Bench",
@@ -80,7 +80,7 @@ static void fill(struct bench *bench, int until)
         struct write *writes = arena_array(&ctx.arena, struct write, BATCH);
         for (int i = 0; i < BATCH; i++) {
             persons[i] = make_person(&ctx.arena, bench->stored + i);
-            writes[i] = (struct write) { .kind = WRITE_INSERT, .of = &people, .record = &persons[i] };
+            writes[i] = (struct write){ .kind = WRITE_INSERT, .of = &people, .record = &persons[i] };
         }
         if (!store_write_many(&ctx, bench->store, writes, BATCH) || writes[BATCH - 1].error)
             die(&ctx, "filling");
@@ -250,7 +250,7 @@ int main(int argc, char **argv)
     log_start("bench", LOG_ERROR);
     bench.dir = argv[1];
     struct store_options options = { .url = arena_printf(&ctx.arena, "embedded:%s", argv[1]), .service = "bench" };
-    bench.store = store_open(&ctx, &options, (const struct collection *const[]) { &people, NULL });
+    bench.store = store_open(&ctx, &options, (const struct collection *const[]){ &people, NULL });
     if (!bench.store || !migrate(&ctx, bench.store, argv[2], NULL, NULL))
         die(&ctx, "the store does not open");
     run(&bench);

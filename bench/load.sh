@@ -32,6 +32,31 @@ ticks() {
     echo "$sum"
 }
 
+# What the whole machine has worked, and what of it was this run with all that it started (also what has ended), in 1/100 s.
+machine_ticks() {
+    awk '$1 == "cpu" { print $2 + $3 + $4 + $7 + $8 + $9 }' /proc/stat
+}
+
+own_ticks() {
+    local pid sum=0 line fields
+    for pid in $(tree $$ "$(cat "$B/pid/supervise" 2>/dev/null || true)"); do
+        line=$(cat "/proc/$pid/stat" 2>/dev/null) || continue
+        read -ra fields <<<"${line##*) }"
+        sum=$((sum + fields[11] + fields[12] + fields[13] + fields[14]))
+    done
+    echo "$sum"
+}
+
+# watched COMMAND...: runs it, and notes how much of one core others took meanwhile: a machine that is not quiet measures too little.
+watched() {
+    local machine own began status=0
+    machine=$(machine_ticks) own=$(own_ticks) began=$(date +%s%N)
+    "$@" || status=$?
+    awk -v m=$(($(machine_ticks) - machine)) -v o=$(($(own_ticks) - own)) -v ns=$(($(date +%s%N) - began)) \
+        'BEGIN { others = (m - o) * 1e7 / ns; printf("%.2f\n", (others > 0 ? others : 0)) }' >>"$B/results/others"
+    return $status
+}
+
 # timed OUT COMMAND...: runs it bounded; prints the processor time it used, in seconds. Its output goes to OUT.
 timed() {
     local out=$1 used
@@ -73,9 +98,11 @@ h2_once() {
         }' <(tr -d ',' <"$B/h2load.out")
 }
 
-# keep ROW SIDE: adds stdin, one measurement.
+# keep ROW SIDE COMMAND...: adds the measurement that it prints.
 keep() {
-    cat >>"$B/results/$1.$2"
+    local file=$B/results/$1.$2
+    shift 2
+    "$@" >>"$file"
 }
 
 # sides ROW KIND OURS... -- PEER...: measures the two in turns, after a second of each that does not count.
@@ -96,8 +123,8 @@ sides() {
         "$kind" "${peer[@]}" >/dev/null
     )
     for round in $(seq "$rounds"); do
-        "$kind" "${ours[@]}" | keep "$row" ours
-        "$kind" "${peer[@]}" | keep "$row" peer
+        watched keep "$row" ours "$kind" "${ours[@]}"
+        watched keep "$row" peer "$kind" "${peer[@]}"
     done
     done_step "$(median "$row" ours 1 | cut -d. -f1) against $(median "$row" peer 1 | cut -d. -f1)"
 }
@@ -112,7 +139,7 @@ alone() {
         "$kind" "$@" >/dev/null
     )
     for round in $(seq "$rounds"); do
-        "$kind" "$@" | keep "$row" ours
+        watched keep "$row" ours "$kind" "$@"
     done
     done_step "$(median "$row" ours 1 | cut -d. -f1)"
 }

@@ -109,6 +109,7 @@ Conditions
 - $(nproc) cores ($(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)), Linux $(uname -r), load on the same machine over loopback
 - $connections connections by wrk, one thread (HTTP/2: 32 connections with 16 streams each by h2load, one thread); NATS: 64 questions under way
 - $rounds rounds of $seconds s, ours and the peer in turns; each figure is of the round whose rate is the median
+- other processes of this machine took $(awk '{ sum += $1; if ($1 > most) most = $1 } END { printf "%.0f%% of one core (in the busiest measurement %.0f%%)", NR ? sum / NR * 100 : 0, most * 100 }' "$B/results/others")
 - p99 is the time that 99 of 100 answers took at most; CPU is what the measured processes used, us for each answer (file: s for each GB);
   load CPU is what the load generator took of one core
 - peer: $(nginx -v 2>&1 | sed 's/^nginx version: //') of Debian. Key check: the same 206 bytes from the same nginx backend, one thread each; the key stands

@@ -151,13 +151,13 @@ bench_nats() {
 bench_store() {
     step "store"
     mkdir -p "$B/bench-store"
-    timeout $((seconds * 60 + 120)) "$BUILD/bench/bench_store" "$B/bench-store" "$ROOT/bench/migrations" "$seconds" >"$B/store.out" 2>"$B/store.err" 8>&- || {
+    watched timeout $((seconds * 60 + 120)) "$BUILD/bench/bench_store" "$B/bench-store" "$ROOT/bench/migrations" "$seconds" >"$B/store.out" 2>"$B/store.err" 8>&- || {
         tail -n 5 "$B/store.err" >&2
         fail "bench_store failed"
     }
     local row side rest
     while read -r _ row side rest; do
-        echo "$rest" | keep "$row" "$side"
+        keep "$row" "$side" echo "$rest"
     done < <(grep '^RESULT' "$B/store.out")
     rm -rf "$B/bench-store"
     done_step
