@@ -148,6 +148,10 @@ static void on_first(h2o_socket_t *sock, const char *err)
             conn_start_h2(conn);
         return;
     }
+    if (conn->wants_h2) {
+        h2o_socket_close(sock);
+        return;
+    }
     conn_set_phase(conn, CONN_HEAD);
     h2o_socket_read_start(sock, conn_on_head);
     conn_on_head(sock, NULL);
@@ -168,6 +172,8 @@ static void on_handshake(h2o_socket_t *sock, const char *err)
         h2o_socket_close(sock);
         return;
     }
+    h2o_iovec_t protocol = h2o_socket_ssl_get_selected_protocol(sock);
+    conn->wants_h2 = protocol.len == 2 && memcmp(protocol.base, "h2", 2) == 0;
     await_first(conn);
 }
 

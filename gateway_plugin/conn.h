@@ -30,11 +30,11 @@ struct conn {
     h2o_socket_cb inner; /* h2o's own callback for what is read; NULL: h2o does not have the socket yet */
     struct timeval accepted_at;
     enum conn_phase phase;
-    bool tls;
-    bool checked;     /* the head of the request at hand has passed */
-    bool unsafe_body; /* chunks that nobody has looked at: nothing more is read after them */
-    bool watched;     /* BUSY: the socket tells us when the client goes */
-    bool half_closed; /* the client has sent all that it will send */
+    bool tls, wants_h2; /* wants_h2: its ALPN said so */
+    bool checked;       /* the head of the request at hand has passed */
+    bool unsafe_body;   /* chunks that nobody has looked at: nothing more is read after them */
+    bool watched;       /* BUSY: the socket tells us when the client goes */
+    bool half_closed;   /* the client has sent all that it will send */
     struct head head;
     size_t seen;
     struct chunks chunks;

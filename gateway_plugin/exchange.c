@@ -143,7 +143,7 @@ static void send_body(struct exchange *x, const char *body, size_t size)
     h2o_iovec_t part = h2o_iovec_init(body, size);
     x->req->res.content_length = size;
     exchange_start(x);
-    exchange_send(x, &part, x->head_request ? 0 : 1, H2O_SEND_STATE_FINAL);
+    exchange_send(x, &part, x->head_request ? 0 : 1, x->malformed ? H2O_SEND_STATE_ERROR : H2O_SEND_STATE_FINAL);
 }
 
 void exchange_refuse(struct exchange *x, int status, const char *message)
@@ -302,6 +302,8 @@ static void begin(struct exchange *x)
     }
     if (x->req->version < 0x200)
         x->req->http1_is_persistent = 0;
+    else
+        x->malformed = status == 400;
     exchange_refuse(x, status, fault);
 }
 

@@ -65,6 +65,7 @@ struct exchange {
     int unsent;            /* bytes in the kernel when we last looked */
     bool counted;          /* by edge_limits.h */
     size_t held;           /* bytes of the body that are counted there too: HTTP/2 */
+    bool malformed;        /* HTTP/2: the answer ends with a reset of the stream (RFC 9113, 8.1.1) */
     bool started, finished, sending, chunk_out, events, half_closed, abandoned;
     struct proxy proxy;
 };

@@ -9,7 +9,7 @@ enum {
     KEEP_MS = 4000,      /* shorter than what servers keep a connection for */
     KEEP_SAFE_MS = 1000, /* for requests that cannot be sent twice */
     PROVEN_MS = 20,      /* a member that closes after each answer without saying so does it at once */
-    KEEP_MAX = 1024, /* for each member and loop: as many as were busy at a time */
+    KEEP_MAX = 1024,     /* for each member and loop: as many as were busy at a time */
     BUCKETS = 64,
 };
 

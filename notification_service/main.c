@@ -41,32 +41,50 @@ int main(int argc, char **argv)
     struct metrics *metrics = metrics_create();
     struct workers *workers = workers_create((size_t)set.common.workers, (size_t)set.common.workers / 4, 256);
     const char *instance = process_instance(&ctx.arena);
-    struct bus *bus = bus_open(&ctx, &(struct bus_options){
-        .url = set.common.nats_url, .password = &set.common.nats_password, .name = "notify", .instance = instance,
-        .creds_file = set.common.nats_creds, .ca_file = set.common.nats_ca, .queue = 4096 });
+    struct bus *bus = bus_open(&ctx, &(struct bus_options){ .url = set.common.nats_url,
+                                                            .password = &set.common.nats_password,
+                                                            .name = "notify",
+                                                            .instance = instance,
+                                                            .creds_file = set.common.nats_creds,
+                                                            .ca_file = set.common.nats_ca,
+                                                            .queue = 4096 });
     if (!bus)
         return refuse(&ctx);
 
     struct happening happening;
     happening_init(&happening, metrics);
-    struct consumer *consumer = consumer_start(&ctx, bus, &(struct consumer_options){
-        .stream = stream_events.name, .durable = "notify", .handle = happening_handle, .self = &happening });
+    struct consumer *consumer = consumer_start(
+        &ctx, bus,
+        &(struct consumer_options){
+            .stream = stream_events.name, .durable = "notify", .handle = happening_handle, .self = &happening });
     if (!consumer)
         return refuse(&ctx);
 
     const struct mount mounts[] = { { routes, NULL }, { 0 } };
     const struct dependency dependencies[] = { { "nats", nats_there, bus }, { 0 } };
-    struct server *server = server_start(&ctx, &(struct server_options){
-        .process = "notify", .listen = set.common.listen, .loops = 1, .deadline_ms = set.common.deadline_ms,
-        .body_max = 65536, .trusted_proxies = set.common.trusted_proxies, .edge_secret = &set.common.edge_secret,
-        .mounts = mounts, .dependencies = dependencies, .workers = workers, .metrics = metrics });
+    struct server *server = server_start(&ctx, &(struct server_options){ .process = "notify",
+                                                                         .listen = set.common.listen,
+                                                                         .loops = 1,
+                                                                         .deadline_ms = set.common.deadline_ms,
+                                                                         .body_max = 65536,
+                                                                         .trusted_proxies = set.common.trusted_proxies,
+                                                                         .edge_secret = &set.common.edge_secret,
+                                                                         .mounts = mounts,
+                                                                         .dependencies = dependencies,
+                                                                         .workers = workers,
+                                                                         .metrics = metrics });
     if (!server)
         return refuse(&ctx);
 
     const struct pair metadata[] = { { "http", server_address(server) }, { 0 } };
-    struct service *service = service_start(&ctx, bus, &(struct service_options){
-        .name = "notify", .version = TONEARM_VERSION, .description = "tells people what happened", .subjects = subjects,
-        .metadata = metadata, .workers = workers, .metrics = metrics });
+    struct service *service = service_start(&ctx, bus,
+                                            &(struct service_options){ .name = "notify",
+                                                                       .version = TONEARM_VERSION,
+                                                                       .description = "tells people what happened",
+                                                                       .subjects = subjects,
+                                                                       .metadata = metadata,
+                                                                       .workers = workers,
+                                                                       .metrics = metrics });
     if (!service)
         return refuse(&ctx);
     log_info(&ctx, "ready", "http", server_address(server), "instance", instance);

@@ -35,11 +35,11 @@ struct proc {
     char name[64];
     char env_file[1024];
     char command[LINE_MAX_BYTES];
-    pid_t pid;         /* 0: not running */
-    time_t started;    /* monotonic seconds */
-    time_t start_at;   /* when it is due again */
-    int delay;         /* seconds to wait after the next death */
-    bool listed;       /* in procs as last read */
+    pid_t pid;       /* 0: not running */
+    time_t started;  /* monotonic seconds */
+    time_t start_at; /* when it is due again */
+    int delay;       /* seconds to wait after the next death */
+    bool listed;     /* in procs as last read */
 };
 
 struct supervisor {

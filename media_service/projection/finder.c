@@ -128,16 +128,15 @@ static const struct kind {
     { "tracks",
       "SELECT view FROM (SELECT rowid AS n, rank AS place FROM track_words WHERE track_words MATCH ?1 ORDER BY rank, "
       "rowid DESC"
-      " LIMIT ?2 OFFSET ?3) JOIN tracks USING(n) ORDER BY place, n DESC",
+      " LIMIT ?2 OFFSET ?3) CROSS JOIN tracks USING(n) ORDER BY place, n DESC",
       row_track, mark_track, sizeof(struct track_hit), offsetof(struct search_result, tracks) },
     { "albums",
-      "SELECT " ALBUM_COLUMNS " FROM album_words JOIN albums ON albums.n = album_words.rowid WHERE album_words MATCH ?1"
-      " ORDER BY rank, sort, id LIMIT ?2 OFFSET ?3",
+      "SELECT " ALBUM_COLUMNS " FROM (SELECT rowid AS n, rank AS place FROM album_words WHERE album_words MATCH ?1"
+      " ORDER BY rank, rowid DESC LIMIT ?2 OFFSET ?3) CROSS JOIN albums USING(n) ORDER BY place, n DESC",
       row_album, mark_album, sizeof(struct album_view), offsetof(struct search_result, albums) },
     { "artists",
-      "SELECT " ARTIST_COLUMNS
-      " FROM artist_words JOIN artists ON artists.n = artist_words.rowid WHERE artist_words MATCH ?1"
-      " ORDER BY rank, sort, id LIMIT ?2 OFFSET ?3",
+      "SELECT " ARTIST_COLUMNS " FROM (SELECT rowid AS n, rank AS place FROM artist_words WHERE artist_words MATCH ?1"
+      " ORDER BY rank, rowid DESC LIMIT ?2 OFFSET ?3) CROSS JOIN artists USING(n) ORDER BY place, n DESC",
       row_artist, mark_artist, sizeof(struct artist_view), offsetof(struct search_result, artists) },
 };
 

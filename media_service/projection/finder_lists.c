@@ -123,11 +123,12 @@ bool find_similar(struct ctx *ctx, struct library *library, const char *id, size
     /* The newest thousand of each thing it has are looked at: a genre may have them all. */
     static const char sql[] =
         "SELECT tracks.view FROM (SELECT other.track AS n, SUM(CASE mine.kind WHEN 1 THEN 8 WHEN 3 THEN 4 WHEN 4 THEN 3"
-        " WHEN 5 THEN 2 ELSE 1 END) AS weight FROM tracks self JOIN facets mine ON mine.track = self.n"
-        " JOIN facets other ON other.kind = mine.kind AND other.value = mine.value AND other.track > COALESCE("
+        " WHEN 5 THEN 2 ELSE 1 END) AS weight FROM tracks self CROSS JOIN facets mine ON mine.track = self.n"
+        " CROSS JOIN facets other ON other.kind = mine.kind AND other.value = mine.value AND other.track > COALESCE("
         "(SELECT track FROM facets WHERE kind = mine.kind AND value = mine.value ORDER BY track DESC LIMIT 1 OFFSET "
         "1000), 0)"
-        " WHERE self.id = ?1 AND other.track <> self.n GROUP BY other.track) JOIN tracks USING(n) ORDER BY weight "
+        " WHERE self.id = ?1 AND other.track <> self.n GROUP BY other.track) CROSS JOIN tracks USING(n) ORDER BY "
+        "weight "
         "DESC, published DESC, tracks.id LIMIT ?2";
     _cleanup_(found_done) struct found found = found_begin(ctx, library);
     return found.reader && rows_of(&found, sql, id, row_track, sizeof(struct track_view), limit, out);
@@ -153,7 +154,7 @@ bool find_artist(struct ctx *ctx, struct library *library, const char *id, struc
                   sizeof out->artist, &out->artist, "artist") &&
            rows_of(&found,
                    "SELECT " ALBUM_COLUMNS
-                   " FROM albums WHERE id IN (SELECT album.value FROM facets mine JOIN facets album"
+                   " FROM albums WHERE id IN (SELECT album.value FROM facets mine CROSS JOIN facets album"
                    " ON album.track = mine.track AND album.kind = 3 WHERE mine.kind IN (1, 2) AND mine.value = ?1)"
                    " ORDER BY year, sort, id LIMIT ?2",
                    id, row_album, sizeof(struct album_view), PART_MAX, &out->album_list);
@@ -166,7 +167,8 @@ bool find_album(struct ctx *ctx, struct library *library, const char *id, struct
            one_of(&found, "SELECT " ALBUM_COLUMNS " FROM albums WHERE id = ?1 LIMIT ?2", id, row_album,
                   sizeof out->album, &out->album, "album") &&
            rows_of(&found,
-                   "SELECT tracks.view FROM facets JOIN tracks ON tracks.n = facets.track WHERE kind = 3 AND value = ?1"
+                   "SELECT tracks.view FROM facets CROSS JOIN tracks ON tracks.n = facets.track WHERE kind = 3 AND "
+                   "value = ?1"
                    " ORDER BY disc, number, tracks.id LIMIT ?2",
                    id, row_track, sizeof(struct track_view), PART_MAX, &out->track_list);
 }

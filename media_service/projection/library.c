@@ -19,7 +19,12 @@ static const char schema[] =
     " duration REAL NOT NULL, cover TEXT, view BLOB NOT NULL, album BLOB);"
     "CREATE TABLE facets(kind INTEGER NOT NULL, value TEXT NOT NULL, track INTEGER NOT NULL, name TEXT NOT NULL,"
     " PRIMARY KEY(kind, value, track)) WITHOUT ROWID;"
-    "CREATE INDEX facets_of_track ON facets(track);"
+    "CREATE INDEX facets_of_track ON facets(track, kind);"
+    /* Of each spelling, and of each album, how many tracks: what would take long to count again for every event. */
+    "CREATE TABLE spellings(kind INTEGER NOT NULL, value TEXT NOT NULL, name TEXT NOT NULL, tracks INTEGER NOT NULL,"
+    " PRIMARY KEY(kind, value, name)) WITHOUT ROWID;"
+    "CREATE TABLE on_albums(kind INTEGER NOT NULL, value TEXT NOT NULL, album TEXT NOT NULL, tracks INTEGER NOT NULL,"
+    " PRIMARY KEY(kind, value, album)) WITHOUT ROWID;"
     "CREATE TABLE artists(n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, sort TEXT NOT NULL, name TEXT NOT NULL,"
     " tracks INTEGER NOT NULL, albums INTEGER NOT NULL);"
     "CREATE INDEX artists_sorted ON artists(sort, id);"

@@ -72,9 +72,35 @@ static bool take_values(struct ctx *ctx, struct connection *writer, int64_t n, s
     return code == SQLITE_DONE;
 }
 
-static bool take_away(struct ctx *ctx, struct connection *writer, int64_t n, struct values *values)
+/* Adds the track's facets to what is counted, or takes them off; ?2 is 1 or -1. */
+static bool count(struct ctx *ctx, struct library *library, int64_t n, int by)
 {
-    return take_values(ctx, writer, n, values) && run_for(ctx, writer, "DELETE FROM facets WHERE track = ?", n) &&
+    static const char *const sql[] = {
+        "INSERT INTO spellings SELECT kind, value, name, ?2 FROM facets WHERE track = ?1"
+        " ON CONFLICT DO UPDATE SET tracks = tracks + excluded.tracks",
+        "INSERT INTO on_albums SELECT mine.kind, mine.value, album.value, ?2 FROM facets mine"
+        " CROSS JOIN facets album ON album.track = ?1 AND album.kind = 3 WHERE mine.track = ?1 AND mine.kind IN (1, 2, 4)"
+        " ON CONFLICT DO UPDATE SET tracks = tracks + excluded.tracks",
+        "DELETE FROM spellings WHERE ?2 < 0 AND tracks <= 0 AND (kind, value) IN (SELECT kind, value FROM facets WHERE track = ?1)",
+        "DELETE FROM on_albums WHERE ?2 < 0 AND tracks <= 0 AND (kind, value) IN (SELECT kind, value FROM facets WHERE track = ?1)",
+    };
+    for (size_t i = 0; !library->building && i < sizeof sql / sizeof *sql; i++) {
+        sqlite3_stmt *statement = statement_of(ctx, library->writer, sql[i]);
+        if (!statement)
+            return false;
+        sqlite3_bind_int64(statement, 1, n);
+        sqlite3_bind_int(statement, 2, by);
+        if (!statement_run(ctx, library->writer, statement))
+            return false;
+    }
+    return true;
+}
+
+static bool take_away(struct ctx *ctx, struct library *library, int64_t n, struct values *values)
+{
+    struct connection *writer = library->writer;
+    return take_values(ctx, writer, n, values) && count(ctx, library, n, -1) &&
+           run_for(ctx, writer, "DELETE FROM facets WHERE track = ?", n) &&
            run_for(ctx, writer, "DELETE FROM track_words WHERE rowid = ?", n) &&
            run_for(ctx, writer, "DELETE FROM tracks WHERE n = ?", n);
 }
@@ -199,11 +225,11 @@ bool library_apply(struct ctx *ctx, struct library *library, const struct track 
         return false;
     if (n && version >= track->doc.version)
         return true;
-    if (n && !take_away(ctx, writer, n, &values))
+    if (n && !take_away(ctx, library, n, &values))
         return false;
     if (track->live && track->live->audio &&
         (!put_track(ctx, writer, track, &n) || !put_words(ctx, writer, n, track->live) ||
-         !put_facets(ctx, writer, n, track->live, &values)))
+         !put_facets(ctx, writer, n, track->live, &values) || !count(ctx, library, n, 1)))
         return false;
     return refresh(ctx, library, &values);
 }
@@ -214,5 +240,5 @@ bool library_forget(struct ctx *ctx, struct library *library, const char *id)
     int64_t n, version;
     if (!find(ctx, library->writer, id, &n, &version))
         return false;
-    return !n || (take_away(ctx, library->writer, n, &values) && refresh(ctx, library, &values));
+    return !n || (take_away(ctx, library, n, &values) && refresh(ctx, library, &values));
 }

@@ -320,6 +320,8 @@ static const char *dump(struct library *of)
         "SELECT id, version, published, disc, number, year, duration, cover, hex(view), hex(album) FROM tracks ORDER "
         "BY id",
         "SELECT id, facets.kind, value, name FROM facets JOIN tracks ON n = track ORDER BY id, kind, value",
+        "SELECT * FROM spellings ORDER BY 1, 2, 3",
+        "SELECT * FROM on_albums ORDER BY 1, 2, 3",
         "SELECT id, sort, name, tracks, albums FROM artists ORDER BY id",
         "SELECT id, sort, name, hex(artists), year, cover, tracks, duration FROM albums ORDER BY id",
         "SELECT id, name, tracks, albums FROM genres ORDER BY id",

@@ -4,11 +4,11 @@
 #include <unistd.h>
 
 #define _cleanup_(fn) __attribute__((cleanup(fn)))
-#define DEFINE_CLEANUP(type, fn)      \
-    static inline void fn##p(type *p) \
-    {                                 \
-        if (*p)                       \
-            fn(*p);                   \
+#define DEFINE_CLEANUP(type, fn)                                                                                       \
+    static inline void fn##p(type *p)                                                                                  \
+    {                                                                                                                  \
+        if (*p)                                                                                                        \
+            fn(*p);                                                                                                    \
     }
 
 DEFINE_CLEANUP(void *, free)

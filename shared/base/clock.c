@@ -39,8 +39,8 @@ char *clock_format(struct arena *arena, int64_t unix_ms)
     time_t at = seconds;
     struct tm utc;
     gmtime_r(&at, &utc);
-    return arena_printf(arena, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", utc.tm_year + 1900, utc.tm_mon + 1,
-                        utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, (int)rest);
+    return arena_printf(arena, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
+                        utc.tm_hour, utc.tm_min, utc.tm_sec, (int)rest);
 }
 
 /* "Z" or "+hh:mm": minutes east of UTC. */

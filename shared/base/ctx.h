@@ -9,23 +9,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define ERROR_CODES(X)        \
-    X(INVALID, 400)           \
-    X(UNAUTHORIZED, 401)      \
-    X(FORBIDDEN, 403)         \
-    X(NOT_FOUND, 404)         \
-    X(METHOD_NOT_ALLOWED, 405) \
-    X(TIMEOUT, 408)           \
-    X(CONFLICT, 409)          \
-    X(PRECONDITION, 412)      \
-    X(TOO_LARGE, 413)         \
-    X(UNSUPPORTED, 415)       \
-    X(RANGE, 416)             \
-    X(UNPROCESSABLE, 422)     \
-    X(LIMITED, 429)           \
-    X(HEAD_TOO_LARGE, 431)    \
-    X(INTERNAL, 500)          \
-    X(UNAVAILABLE, 503)       \
+#define ERROR_CODES(X)                                                                                                 \
+    X(INVALID, 400)                                                                                                    \
+    X(UNAUTHORIZED, 401)                                                                                               \
+    X(FORBIDDEN, 403)                                                                                                  \
+    X(NOT_FOUND, 404)                                                                                                  \
+    X(METHOD_NOT_ALLOWED, 405)                                                                                         \
+    X(TIMEOUT, 408)                                                                                                    \
+    X(CONFLICT, 409)                                                                                                   \
+    X(PRECONDITION, 412)                                                                                               \
+    X(TOO_LARGE, 413)                                                                                                  \
+    X(UNSUPPORTED, 415)                                                                                                \
+    X(RANGE, 416)                                                                                                      \
+    X(UNPROCESSABLE, 422)                                                                                              \
+    X(LIMITED, 429)                                                                                                    \
+    X(HEAD_TOO_LARGE, 431)                                                                                             \
+    X(INTERNAL, 500)                                                                                                   \
+    X(UNAVAILABLE, 503)                                                                                                \
     X(DISK_FULL, 507)
 
 enum error_code {
@@ -44,20 +44,20 @@ struct violation {
 
 struct error {
     enum error_code code;
-    const char *message;           /* safe to show to the client */
-    const char *where;             /* "auth.c:41 auth_signin_basic", for the log */
-    struct error *cause;           /* what this one was raised on top of: for the log only */
-    struct violation *violations;  /* ERROR_INVALID by a table of fields: all of them, in order */
-    int retry_after_s;             /* ERROR_LIMITED and ERROR_UNAVAILABLE: 0 = say 1 */
+    const char *message;          /* safe to show to the client */
+    const char *where;            /* "auth.c:41 auth_signin_basic", for the log */
+    struct error *cause;          /* what this one was raised on top of: for the log only */
+    struct violation *violations; /* ERROR_INVALID by a table of fields: all of them, in order */
+    int retry_after_s;            /* ERROR_LIMITED and ERROR_UNAVAILABLE: 0 = say 1 */
 };
 
 struct ctx {
     struct arena arena;
-    struct error *error;      /* NULL: nothing has failed */
-    const char *request_id;   /* "" outside a request */
-    const char *traceparent;  /* W3C, or NULL */
-    int64_t deadline_ms;      /* on clock_ms(); 0 = none. Every blocking call takes its limit from it */
-    const char *locale;       /* "en", "de", ...; NULL = en */
+    struct error *error;     /* NULL: nothing has failed */
+    const char *request_id;  /* "" outside a request */
+    const char *traceparent; /* W3C, or NULL */
+    int64_t deadline_ms;     /* on clock_ms(); 0 = none. Every blocking call takes its limit from it */
+    const char *locale;      /* "en", "de", ...; NULL = en */
 };
 
 /* Returns NULL, so that a failing function can `return ctx_fail(...)`. */
@@ -65,7 +65,8 @@ struct ctx {
 void *ctx_fail_at(struct ctx *ctx, const char *file, int line, const char *func, enum error_code code,
                   const char *format, ...) __attribute__((format(printf, 6, 7)));
 
-/* Adds a violation to the pending ERROR_INVALID, raising it first where there is none. `field`, `rule` are kept as given. */
+/* Adds a violation to the pending ERROR_INVALID, raising it first where there is none. `field`, `rule` are kept as
+ * given. */
 void ctx_violation(struct ctx *ctx, const char *field, const char *rule, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 

@@ -10,7 +10,9 @@
 
 static const char *log_process = "tonearm";
 static enum log_level log_least = LOG_INFO;
-static const char *const level_names[] = { [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARN] = "warn", [LOG_ERROR] = "error" };
+static const char *const level_names[] = {
+    [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARN] = "warn", [LOG_ERROR] = "error"
+};
 
 void log_start(const char *process, enum log_level least)
 {

@@ -8,7 +8,7 @@
 #include <string.h>
 
 struct entry {
-    struct entry *chain;        /* of its bucket */
+    struct entry *chain;         /* of its bucket */
     struct entry *newer, *older; /* by last use */
     void *value;
     int64_t until_ms;

@@ -29,7 +29,8 @@ static char *read_secret(struct arena *arena, const char *path, int64_t min, int
     return *reason ? NULL : value;
 }
 
-struct secret_file *secret_follow(struct arena *arena, const struct setting *setting, const char *path, const char **reason)
+struct secret_file *secret_follow(struct arena *arena, const struct setting *setting, const char *path,
+                                  const char **reason)
 {
     struct arena own = { 0 };
     struct stat about = { 0 };
@@ -95,7 +96,8 @@ const char *secret_value(struct ctx *ctx, const struct secret *secret)
         value = read_secret(&ctx->arena, secret->path, 0, 0, &reason);
     if (value)
         return value;
-    return ctx_fail(ctx, ERROR_UNAVAILABLE, "the secret %s cannot be read: %s", secret->name ? secret->name : "", reason);
+    return ctx_fail(ctx, ERROR_UNAVAILABLE, "the secret %s cannot be read: %s", secret->name ? secret->name : "",
+                    reason);
 }
 
 bool secret_given(const struct secret *secret)

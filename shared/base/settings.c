@@ -25,7 +25,8 @@ static void fault(struct load *load, const char *name, const char *reason)
 
 static bool asks_to_print(const char *arg)
 {
-    return text_equal(arg, "--help") || text_equal(arg, "-h") || text_equal(arg, "--version") || text_equal(arg, "--env-example");
+    return text_equal(arg, "--help") || text_equal(arg, "-h") || text_equal(arg, "--version") ||
+           text_equal(arg, "--env-example");
 }
 
 static void print_and_exit(const struct load *load, const char *arg)
@@ -101,7 +102,9 @@ static void fill_secret(struct load *load, const struct setting *setting, struct
 {
     struct arena *arena = &load->ctx->arena;
     const char *reason = NULL;
-    *to = (struct secret){ .name = setting->name, .path = arena_strdup(arena, given.path), .fixed = arena_strdup(arena, given.value) };
+    *to = (struct secret){ .name = setting->name,
+                           .path = arena_strdup(arena, given.path),
+                           .fixed = arena_strdup(arena, given.value) };
     size_t size = to->fixed ? strlen(to->fixed) : 0;
     if (to->fixed && (size < (size_t)setting->min || (setting->max && size > (size_t)setting->max)))
         reason = arena_printf(arena, "must have %s characters", setting_range(arena, setting));
@@ -139,14 +142,16 @@ static void print_faults(const struct load *load)
         fprintf(stderr, "%s: %s\n", v->field, v->message);
 }
 
-bool settings_load(struct ctx *ctx, const struct setting *settings, void *out, int argc, char **argv,
-                   const char *about, char ***rest)
+bool settings_load(struct ctx *ctx, const struct setting *settings, void *out, int argc, char **argv, const char *about,
+                   char ***rest)
 {
     const char *slash = argc ? strrchr(argv[0], '/') : NULL;
     struct load load = {
         .ctx = ctx,
         .settings = settings,
-        .program = slash ? slash + 1 : argc ? argv[0] : "tonearm",
+        .program = slash  ? slash + 1
+                   : argc ? argv[0]
+                          : "tonearm",
         .about = about,
         .wants_rest = rest != NULL,
     };

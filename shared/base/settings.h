@@ -40,8 +40,10 @@ struct setting {
     const char *help;
 };
 
-#define SETTING(name_, kind_, type_, member_, ...) \
-    { .name = (name_), .kind = (kind_), .offset = offsetof(type_, member_), ##__VA_ARGS__ }
+#define SETTING(name_, kind_, type_, member_, ...)                                                                     \
+    {                                                                                                                  \
+        .name = (name_), .kind = (kind_), .offset = offsetof(type_, member_), ##__VA_ARGS__                            \
+    }
 
 /*
  * Fills `out` from the table. Handles argv: --help (prints the table, exit 0),
@@ -52,12 +54,13 @@ struct setting {
  * An empty value turns a TEXT off (""); of other kinds it counts as not given.
  * What it returns lives in `ctx->arena`, which must outlive the process's work.
  */
-bool settings_load(struct ctx *ctx, const struct setting *settings, void *out, int argc, char **argv,
-                   const char *about, char ***rest);
+bool settings_load(struct ctx *ctx, const struct setting *settings, void *out, int argc, char **argv, const char *about,
+                   char ***rest);
 
 /* One `.env.example`: help, range and default of every setting. */
 void settings_write_example(const struct setting *settings, FILE *out);
 
-/* The secret's value now, in `ctx->arena`; looks once a second whether the file's mtime or inode changed. NULL (and an error) when it cannot be read. */
+/* The secret's value now, in `ctx->arena`; looks once a second whether the file's mtime or inode changed. NULL (and an
+ * error) when it cannot be read. */
 const char *secret_value(struct ctx *ctx, const struct secret *secret);
 bool secret_given(const struct secret *secret);

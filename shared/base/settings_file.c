@@ -21,10 +21,10 @@ char *small_file_read(struct arena *arena, const char *path, const char **reason
         n = read(fd, data + size, FILE_MAX + 1 - size);
         size += n > 0 ? (size_t)n : 0;
     }
-    *reason = n < 0                    ? strerror(errno)
-              : size > FILE_MAX        ? "larger than 64 KiB"
-              : memchr(data, 0, size)  ? "holds a NUL byte"
-                                       : NULL;
+    *reason = n < 0                   ? strerror(errno)
+              : size > FILE_MAX       ? "larger than 64 KiB"
+              : memchr(data, 0, size) ? "holds a NUL byte"
+                                      : NULL;
     if (*reason)
         return NULL;
     if (size && data[size - 1] == '\n')
@@ -34,7 +34,8 @@ char *small_file_read(struct arena *arena, const char *path, const char **reason
     return data;
 }
 
-/* Up to the closing quote; in double quotes \n, \t, \", \\ and \$ are what they are in a shell. NULL: it does not close. */
+/* Up to the closing quote; in double quotes \n, \t, \", \\ and \$ are what they are in a shell. NULL: it does not
+ * close. */
 static const char *unquote(const char *text, struct buf *out)
 {
     char quote = *text++;

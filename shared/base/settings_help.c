@@ -7,8 +7,8 @@
 enum { WIDTH = 80 };
 
 static const char *const kinds[] = {
-    [SETTING_TEXT] = "text",     [SETTING_INTEGER] = "number", [SETTING_FLAG] = "true or false", [SETTING_MS] = "duration",
-    [SETTING_BYTES] = "size",    [SETTING_ENUM] = "one of",    [SETTING_SECRET] = "secret",
+    [SETTING_TEXT] = "text",  [SETTING_INTEGER] = "number", [SETTING_FLAG] = "true or false", [SETTING_MS] = "duration",
+    [SETTING_BYTES] = "size", [SETTING_ENUM] = "one of",    [SETTING_SECRET] = "secret",
 };
 
 /* "duration, 100ms to 10m, default 5s": all but the help. */
@@ -54,8 +54,10 @@ void settings_print_help(const struct setting *settings, const char *program, co
     if (about)
         print_wrapped(about, "", out);
     fprintf(out, "\nusage: %s [--env-file FILE]\n       %s --help | --version\n\n", program, program);
-    print_wrapped("Settings come from the environment, then --env-file FILE, then .env in the working directory, then their "
-                  "defaults. NAME_FILE names a file that holds the value of NAME.", "", out);
+    print_wrapped(
+        "Settings come from the environment, then --env-file FILE, then .env in the working directory, then their "
+        "defaults. NAME_FILE names a file that holds the value of NAME.",
+        "", out);
     for (const struct setting *setting = settings; setting->name; setting++) {
         fprintf(out, "\n  %s\n", setting->name);
         if (setting->help)
@@ -72,7 +74,8 @@ void settings_write_example(const struct setting *settings, FILE *out)
         if (setting->help)
             print_wrapped(setting->help, "# ", out);
         print_wrapped(facts_of(&arena, setting), "# ", out);
-        fprintf(out, "#%s%s=%s\n", setting->name, setting->kind == SETTING_SECRET ? "_FILE" : "", setting->value ? setting->value : "");
+        fprintf(out, "#%s%s=%s\n", setting->name, setting->kind == SETTING_SECRET ? "_FILE" : "",
+                setting->value ? setting->value : "");
         if (setting[1].name)
             fputc('\n', out);
     }

@@ -8,13 +8,16 @@ struct env_line {
     struct env_line *before;
 };
 
-/* Reads `path`; faults are violations named "FILE:LINE" in ctx->error. `*last` is left where the file is not there and may be absent. */
+/* Reads `path`; faults are violations named "FILE:LINE" in ctx->error. `*last` is left where the file is not there and
+ * may be absent. */
 bool env_file_read(struct ctx *ctx, const char *path, bool may_be_absent, struct env_line **last);
 
-/* The content of a file without one trailing newline: at most 64 KiB, no NUL. NULL and the reason where it cannot be had. */
+/* The content of a file without one trailing newline: at most 64 KiB, no NUL. NULL and the reason where it cannot be
+ * had. */
 char *small_file_read(struct arena *arena, const char *path, const char **reason);
 
-/* Puts `value` into the member at `to`; returns what is wrong with it (in `arena`), NULL where nothing is. Not for SECRET. */
+/* Puts `value` into the member at `to`; returns what is wrong with it (in `arena`), NULL where nothing is. Not for
+ * SECRET. */
 const char *setting_take(struct arena *arena, const struct setting *setting, const char *value, void *to);
 /* "1 to 64", "at least 5s": what a number may be; NULL = anything. */
 const char *setting_range(struct arena *arena, const struct setting *setting);
@@ -25,4 +28,5 @@ const char *setting_spell(struct arena *arena, const struct setting *setting, in
 void settings_print_help(const struct setting *settings, const char *program, const char *about, FILE *out);
 
 /* Begins to follow the file; NULL and the reason where it cannot be read now, or the value is too short or too long. */
-struct secret_file *secret_follow(struct arena *arena, const struct setting *setting, const char *path, const char **reason);
+struct secret_file *secret_follow(struct arena *arena, const struct setting *setting, const char *path,
+                                  const char **reason);

@@ -10,7 +10,8 @@ struct unit {
 };
 
 /* Largest first, as values are spelled. */
-static const struct unit durations[] = { { "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 }, { NULL, 0 } };
+static const struct unit durations[] = { { "d", 86400000 }, { "h", 3600000 }, { "m", 60000 },
+                                         { "s", 1000 },     { "ms", 1 },      { NULL, 0 } };
 static const struct unit sizes[] = { { "G", 1 << 30 }, { "M", 1 << 20 }, { "k", 1 << 10 }, { "", 1 }, { NULL, 0 } };
 static const struct unit plain[] = { { "", 1 }, { NULL, 0 } };
 

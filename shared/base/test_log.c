@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 static int captured;
+static json_t *current; /* the line that next_line() gave last */
 
 static void setup(void)
 {
@@ -16,17 +17,23 @@ static void setup(void)
     dup2(captured, STDERR_FILENO);
 }
 
-TestSuite(log, .init = setup);
+static void teardown(void)
+{
+    json_decref(current);
+}
 
-/* The next line as JSON; NULL when there is no more. */
+TestSuite(log, .init = setup, .fini = teardown);
+
+/* The next line as JSON, until the next call; NULL when there is no more. */
 static json_t *next_line(FILE *file)
 {
     static char line[1 << 17];
     if (!fgets(line, sizeof line, file))
         return NULL;
-    json_t *object = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
-    cr_assert_not_null(object, "%s", line);
-    return object;
+    json_decref(current);
+    current = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
+    cr_assert_not_null(current, "%s", line);
+    return current;
 }
 
 static FILE *written(void)
@@ -104,7 +111,7 @@ Test(log, does_not_mix_lines_of_threads)
         pthread_join(threads[i], NULL);
     FILE *file = written();
     int count = 0;
-    for (json_t *line; (line = next_line(file)); json_decref(line), count++) {
+    for (json_t *line; (line = next_line(file)); count++) {
         const char *message = text(line, "message");
         cr_assert_eq(strspn(message, (char[]){ *message, 0 }), 4999);
     }

@@ -25,8 +25,11 @@ struct config {
 };
 
 static const struct setting table[] = {
-    SETTING("T_LISTEN", SETTING_TEXT, struct config, listen, .value = "127.0.0.1:80", .required = true, .max = 20, .help = "ADDR:PORT to serve HTTP on"),
-    SETTING("T_URL", SETTING_TEXT, struct config, url, .help = "a long explanation that has to be broken into more than one line, because it is longer than eighty columns"),
+    SETTING("T_LISTEN", SETTING_TEXT, struct config, listen, .value = "127.0.0.1:80", .required = true, .max = 20,
+            .help = "ADDR:PORT to serve HTTP on"),
+    SETTING("T_URL", SETTING_TEXT, struct config, url,
+            .help = "a long explanation that has to be broken into more than one line, because it is longer than "
+                    "eighty columns"),
     SETTING("T_OFF", SETTING_TEXT, struct config, off, .value = "on"),
     SETTING("T_WORKERS", SETTING_INTEGER, struct config, workers, .value = "8", .min = 2, .max = 64, .unit = "threads"),
     SETTING("T_OFFSET", SETTING_INTEGER, struct config, offset, .min = -5, .max = 5),
@@ -118,7 +121,8 @@ Test(settings, take_the_first_source)
 
 Test(settings, read_env_files_as_people_write_them)
 {
-    put(".env", "# comment\r\n\r\n  export T_LISTEN = \"a b\\\"\\n#c\" # why\n\tT_URL='$x \\n' \nT_OFF=a#b # c\nT_KEY=  four  \nT_LEVEL=debug#x \n"
+    put(".env", "# comment\r\n\r\n  export T_LISTEN = \"a b\\\"\\n#c\" # why\n\tT_URL='$x \\n' \nT_OFF=a#b # c\nT_KEY= "
+                " four  \nT_LEVEL=debug#x \n"
                 "T_LEVEL=debug");
     cr_assert(LOAD(), "%s", faults());
     cr_expect_str_eq(config.listen, "a b\"\n#c");
@@ -220,7 +224,8 @@ Test(settings, tell_all_faults_at_once_and_no_value)
 Test(settings, leave_the_rest_of_the_arguments)
 {
     char **rest;
-    cr_assert(load((char *[]){ "tonearm", "--env-file", "/dev/null", "apikey", "create", "--help", "--name", "x", NULL }, &rest));
+    cr_assert(load(
+        (char *[]){ "tonearm", "--env-file", "/dev/null", "apikey", "create", "--help", "--name", "x", NULL }, &rest));
     cr_expect_str_eq(rest[0], "apikey");
     cr_expect_str_eq(rest[2], "--help");
     cr_expect_str_eq(rest[4], "x");
@@ -343,7 +348,8 @@ Test(settings, print_help_and_version)
     cr_expect_not_null(strstr(help, "usage: tonearm-test [--env-file FILE]\n"));
     cr_expect_not_null(strstr(help, "\n  T_WORKERS\n      (number, 2 to 64 threads; default 8)\n"), "%s", help);
     cr_expect_not_null(strstr(help, "\n  T_LEVEL\n      (one of debug, info; default info)\n"));
-    cr_expect_not_null(strstr(help, "\n      a long explanation that has to be broken into more than one line, because\n      it is longer"));
+    cr_expect_not_null(strstr(
+        help, "\n      a long explanation that has to be broken into more than one line, because\n      it is longer"));
 }
 
 Test(settings, write_an_example_that_can_be_read)

@@ -6,7 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bytes of the UTF-8 character at `text` (RFC 3629: no overlong forms, no surrogates), 0 when there is none. Reads no further than a NUL. */
+/* Bytes of the UTF-8 character at `text` (RFC 3629: no overlong forms, no surrogates), 0 when there is none. Reads no
+ * further than a NUL. */
 size_t utf8_length(const char *text);
 /* Decodes the character at `*text` and moves past it; U+FFFD and one byte where there is none. */
 uint32_t utf8_next(const char **text);

@@ -147,7 +147,8 @@ bool workers_push(struct workers *workers, enum lane name, struct job *job)
 
 static bool is_calm(const struct workers *workers)
 {
-    return workers->idle_count == workers->threads && !workers->lanes[LANE_NATS].first && !workers->lanes[LANE_HTTP].first;
+    return workers->idle_count == workers->threads && !workers->lanes[LANE_NATS].first &&
+           !workers->lanes[LANE_HTTP].first;
 }
 
 bool workers_drain(struct workers *workers, int timeout_ms)

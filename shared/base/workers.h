@@ -20,7 +20,8 @@ struct job {
 struct workers *workers_create(size_t threads, size_t reserved, size_t room);
 /* Any thread, never blocks. false: the lane is full (or the workers are stopping) and the job is still the caller's. */
 bool workers_push(struct workers *workers, enum lane lane, struct job *job);
-/* Waits until both lanes are empty and all workers idle, or `timeout_ms` has passed: false then. Takes no new jobs from its call on. */
+/* Waits until both lanes are empty and all workers idle, or `timeout_ms` has passed: false then. Takes no new jobs from
+ * its call on. */
 bool workers_drain(struct workers *workers, int timeout_ms);
 /* Ends the threads; jobs still queued are run first. */
 void workers_destroy(struct workers *workers);

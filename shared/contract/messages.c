@@ -1,7 +1,8 @@
 #include "contract/messages.h"
 
 const struct field validate_token_fields[] = {
-    FIELD("accessToken", TEXT, struct validate_token, access_token, .required = true, .min = 1, .max = 8192, .sensitive = true),
+    FIELD("accessToken", TEXT, struct validate_token, access_token, .required = true, .min = 1, .max = 8192,
+          .sensitive = true),
     { 0 },
 };
 

@@ -11,6 +11,6 @@
 #define SUBJECT_SEARCH "media.search"
 #define SUBJECT_LEAVE "tonearm.leave"
 
-#define HEADER_EDGE "x-tonearm-edge"             /* the secret that proves the edge */
+#define HEADER_EDGE "x-tonearm-edge" /* the secret that proves the edge */
 #define HEADER_REQUEST_ID "x-request-id"
-#define HEADER_DEADLINE "tonearm-deadline"       /* NATS: unix ms after which nobody waits */
+#define HEADER_DEADLINE "tonearm-deadline" /* NATS: unix ms after which nobody waits */

@@ -120,7 +120,8 @@ char *seal(struct ctx *ctx, const char *secret, const char *purpose, const char 
     return base64url(&ctx->arena, sealed, HEAD_SIZE + (size_t)made);
 }
 
-char *unseal(struct ctx *ctx, const char *secret, const char *purpose, const char *bound, const char *sealed, size_t *size)
+char *unseal(struct ctx *ctx, const char *secret, const char *purpose, const char *bound, const char *sealed,
+             size_t *size)
 {
     size_t raw_size = 0;
     unsigned char key[KEY_SIZE], *raw = base64url_decode(&ctx->arena, sealed, &raw_size);
@@ -134,7 +135,8 @@ char *unseal(struct ctx *ctx, const char *secret, const char *purpose, const cha
                                                             strlen(bound), raw + 1, key) == 0;
     sodium_memzero(key, sizeof key);
     if (!right)
-        return ctx_fail(ctx, ERROR_INTERNAL, "a sealed value (%s) does not open: another secret, or it was changed", purpose);
+        return ctx_fail(ctx, ERROR_INTERNAL, "a sealed value (%s) does not open: another secret, or it was changed",
+                        purpose);
     out[opened] = 0;
     *size = (size_t)opened;
     return out;

@@ -11,7 +11,9 @@ char *base64url(struct arena *arena, const void *data, size_t size);
 /* NULL where `text` is not base64url. */
 unsigned char *base64url_decode(struct arena *arena, const char *text, size_t *size);
 
-/* AEAD (XChaCha20-Poly1305) under a key made from `secret` (HKDF, `purpose` as info); base64url out. `bound` is authenticated with it (an id). */
+/* AEAD (XChaCha20-Poly1305) under a key made from `secret` (HKDF, `purpose` as info); base64url out. `bound` is
+ * authenticated with it (an id). */
 char *seal(struct ctx *ctx, const char *secret, const char *purpose, const char *bound, const void *data, size_t size);
 /* ERROR_INTERNAL when it was not sealed by this secret, purpose and bound. */
-char *unseal(struct ctx *ctx, const char *secret, const char *purpose, const char *bound, const char *sealed, size_t *size);
+char *unseal(struct ctx *ctx, const char *secret, const char *purpose, const char *bound, const char *sealed,
+             size_t *size);

@@ -24,7 +24,8 @@ static EVP_PKEY *key_of(const char *type, OSSL_PARAM_BLD *built)
     _cleanup_(OSSL_PARAM_freep) OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(built);
     _cleanup_(EVP_PKEY_CTX_freep) EVP_PKEY_CTX *maker = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
     EVP_PKEY *key = NULL;
-    if (!params || !maker || EVP_PKEY_fromdata_init(maker) != 1 || EVP_PKEY_fromdata(maker, &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
+    if (!params || !maker || EVP_PKEY_fromdata_init(maker) != 1 ||
+        EVP_PKEY_fromdata(maker, &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
         return NULL;
     _cleanup_(EVP_PKEY_CTX_freep) EVP_PKEY_CTX *checker = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
     if (checker && EVP_PKEY_public_check(checker) == 1)
@@ -82,7 +83,8 @@ static bool agrees(const json_t *jwk, const char *name, const char *wanted)
 
 static void take_key(struct arena *arena, struct jwt_keys *keys, const json_t *jwk)
 {
-    const char *kid = json_string_value(json_object_get(jwk, "kid")), *type = json_string_value(json_object_get(jwk, "kty"));
+    const char *kid = json_string_value(json_object_get(jwk, "kid")),
+               *type = json_string_value(json_object_get(jwk, "kty"));
     if (!kid || !*kid || strlen(kid) > JWT_KID_MAX || !type || !agrees(jwk, "use", "sig"))
         return;
     EVP_PKEY *key = NULL;
@@ -100,7 +102,8 @@ static void take_key(struct arena *arena, struct jwt_keys *keys, const json_t *j
 
 struct jwt_keys *jwks_parse(struct ctx *ctx, const char *json, size_t size)
 {
-    _cleanup_(json_decrefp) json_t *root = size <= JWKS_SIZE_MAX ? json_loadb(json, size, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    _cleanup_(json_decrefp) json_t *root = size <= JWKS_SIZE_MAX ? json_loadb(json, size, JSON_REJECT_DUPLICATES, NULL)
+                                                                 : NULL;
     const json_t *list = json_object_get(root, "keys");
     if (!json_is_array(list))
         return ctx_fail(ctx, ERROR_INVALID, "this is no JSON Web Key Set");

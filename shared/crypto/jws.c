@@ -52,10 +52,12 @@ char *jws_sign(struct ctx *ctx, const struct jwt_key *key, const char *data, siz
         ERR_clear_error();
         return ctx_fail(ctx, ERROR_INTERNAL, "the key %s does not sign", key->kid);
     }
-    return key->alg == JWT_RS256 ? base64url(&ctx->arena, signature, signature_size) : base64url(&ctx->arena, jose, sizeof jose);
+    return key->alg == JWT_RS256 ? base64url(&ctx->arena, signature, signature_size)
+                                 : base64url(&ctx->arena, jose, sizeof jose);
 }
 
-bool jws_verify(const struct jwt_key *key, const char *data, size_t size, const unsigned char *signature, size_t signature_size)
+bool jws_verify(const struct jwt_key *key, const char *data, size_t size, const unsigned char *signature,
+                size_t signature_size)
 {
     unsigned char der[DER_MAX];
     if (key->alg == JWT_ES256) {
@@ -63,7 +65,8 @@ bool jws_verify(const struct jwt_key *key, const char *data, size_t size, const 
         signature = der;
     }
     _cleanup_(EVP_MD_CTX_freep) EVP_MD_CTX *verifier = EVP_MD_CTX_new();
-    bool right = signature_size && verifier && EVP_DigestVerifyInit(verifier, NULL, EVP_sha256(), NULL, key->key) == 1 &&
+    bool right = signature_size && verifier &&
+                 EVP_DigestVerifyInit(verifier, NULL, EVP_sha256(), NULL, key->key) == 1 &&
                  EVP_DigestVerify(verifier, signature, signature_size, (const unsigned char *)data, size) == 1;
     ERR_clear_error();
     return right;

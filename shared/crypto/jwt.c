@@ -19,10 +19,10 @@ struct text_claim {
 };
 
 static const struct text_claim text_claims[] = {
-    { "iss", offsetof(struct jwt_claims, issuer) },     { "aud", offsetof(struct jwt_claims, audience) },
-    { "sub", offsetof(struct jwt_claims, subject) },    { "sid", offsetof(struct jwt_claims, session) },
-    { "jti", offsetof(struct jwt_claims, id) },         { "client_id", offsetof(struct jwt_claims, client) },
-    { "name", offsetof(struct jwt_claims, name) },      { "email", offsetof(struct jwt_claims, email) },
+    { "iss", offsetof(struct jwt_claims, issuer) },  { "aud", offsetof(struct jwt_claims, audience) },
+    { "sub", offsetof(struct jwt_claims, subject) }, { "sid", offsetof(struct jwt_claims, session) },
+    { "jti", offsetof(struct jwt_claims, id) },      { "client_id", offsetof(struct jwt_claims, client) },
+    { "name", offsetof(struct jwt_claims, name) },   { "email", offsetof(struct jwt_claims, email) },
     { "nonce", offsetof(struct jwt_claims, nonce) },
 };
 
@@ -38,14 +38,18 @@ static bool fill(jwt_t *jwt, const struct jwt_key *key, const char *typ, const s
 {
     bool good = !jwt_add_header(jwt, "alg", jwt_alg_name(key->alg)) && !jwt_add_header(jwt, "typ", typ) &&
                 !jwt_add_header(jwt, "kid", key->kid);
-    for EACH(i, text_claims) {
-        const char *value = *(const char *const *)((const char *)claims + text_claims[i].offset);
-        good = good && (!value || !jwt_add_grant(jwt, text_claims[i].name, value));
-    }
-    for EACH(i, number_claims) {
-        int64_t value = *(const int64_t *)((const char *)claims + number_claims[i].offset);
-        good = good && (!value || !jwt_add_grant_int(jwt, number_claims[i].name, (long)value));
-    }
+    for
+        EACH(i, text_claims)
+        {
+            const char *value = *(const char *const *)((const char *)claims + text_claims[i].offset);
+            good = good && (!value || !jwt_add_grant(jwt, text_claims[i].name, value));
+        }
+    for
+        EACH(i, number_claims)
+        {
+            int64_t value = *(const int64_t *)((const char *)claims + number_claims[i].offset);
+            good = good && (!value || !jwt_add_grant_int(jwt, number_claims[i].name, (long)value));
+        }
     return good;
 }
 
@@ -141,7 +145,8 @@ static const struct jwt_key *key_for(struct ctx *ctx, const struct jwt_keys *key
     return key;
 }
 
-static bool check_claims(struct ctx *ctx, const struct jwt_claims *claims, int64_t not_before, const struct jwt_expect *expect)
+static bool check_claims(struct ctx *ctx, const struct jwt_claims *claims, int64_t not_before,
+                         const struct jwt_expect *expect)
 {
     if (!text_equal(claims->issuer, expect->issuer))
         return refuse(ctx, "the token is of another issuer");
@@ -159,10 +164,13 @@ static bool check_claims(struct ctx *ctx, const struct jwt_claims *claims, int64
 static void read_claims(struct ctx *ctx, jwt_t *jwt, struct jwt_claims *out)
 {
     *out = (struct jwt_claims){ 0 };
-    for EACH(i, text_claims)
-        *(const char **)((char *)out + text_claims[i].offset) = arena_strdup(&ctx->arena, jwt_get_grant(jwt, text_claims[i].name));
-    for EACH(i, number_claims)
-        *(int64_t *)((char *)out + number_claims[i].offset) = jwt_get_grant_int(jwt, number_claims[i].name);
+    for
+        EACH(i, text_claims)
+    *(const char **)((char *)out + text_claims[i].offset) = arena_strdup(&ctx->arena,
+                                                                         jwt_get_grant(jwt, text_claims[i].name));
+    for
+        EACH(i, number_claims)
+    *(int64_t *)((char *)out + number_claims[i].offset) = jwt_get_grant_int(jwt, number_claims[i].name);
 }
 
 static bool verify(struct ctx *ctx, const struct jwt_keys *keys, const char *token, const struct parts *parts,

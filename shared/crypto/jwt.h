@@ -14,7 +14,7 @@ enum jwt_alg { JWT_RS256 = 1, JWT_ES256 };
 struct jwt_key {
     const char *kid; /* RFC 7638 thumbprint, base64url */
     enum jwt_alg alg;
-    EVP_PKEY *key; /* private or public */
+    EVP_PKEY *key;             /* private or public */
     int64_t signs_from, until; /* unix ms, 0 = open; auth's key states */
 };
 
@@ -54,8 +54,8 @@ char *jwt_sign(struct ctx *ctx, const struct jwt_key *key, const char *typ, cons
 
 struct jwt_expect {
     const char *typ, *issuer, *audience;
-    int64_t now;    /* unix seconds */
-    int64_t leeway; /* seconds: 5 */
+    int64_t now;      /* unix seconds */
+    int64_t leeway;   /* seconds: 5 */
     bool expired_too; /* exp is not looked at: whose an old token was */
 };
 /*

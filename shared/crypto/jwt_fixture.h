@@ -41,11 +41,21 @@ static void teardown(void)
     ctx_finish(&ctx);
 }
 
-static const struct jwt_expect expect = { .typ = "at+jwt", .issuer = "tonearm", .audience = "tonearm", .now = NOW, .leeway = 5 };
+static const struct jwt_expect expect = {
+    .typ = "at+jwt", .issuer = "tonearm", .audience = "tonearm", .now = NOW, .leeway = 5
+};
 
 static const struct jwt_claims claims = {
-    .issuer = "tonearm", .audience = "tonearm", .subject = "64d1", .session = "s-1", .id = "j-1", .client = "web",
-    .issued = NOW, .expires = NOW + 900, .user_version = 7, .name = "Zo\u00eb \"q\"",
+    .issuer = "tonearm",
+    .audience = "tonearm",
+    .subject = "64d1",
+    .session = "s-1",
+    .id = "j-1",
+    .client = "web",
+    .issued = NOW,
+    .expires = NOW + 900,
+    .user_version = 7,
+    .name = "Zo\u00eb \"q\"",
 };
 
 static char *public_pem(const struct jwt_key *key)

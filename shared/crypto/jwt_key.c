@@ -89,7 +89,8 @@ enum jwt_alg jwt_key_alg(EVP_PKEY *key)
     int bits = EVP_PKEY_get_bits(key);
     if (EVP_PKEY_is_a(key, "RSA"))
         return bits >= RSA_BITS_MIN && bits <= RSA_BITS_MAX ? JWT_RS256 : 0;
-    if (EVP_PKEY_is_a(key, "EC") && EVP_PKEY_get_group_name(key, group, sizeof group, NULL) && text_equal(group, "prime256v1"))
+    if (EVP_PKEY_is_a(key, "EC") && EVP_PKEY_get_group_name(key, group, sizeof group, NULL) &&
+        text_equal(group, "prime256v1"))
         return JWT_ES256;
     return 0;
 }

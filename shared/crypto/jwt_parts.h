@@ -30,4 +30,5 @@ struct jwk_numbers jwk_numbers(struct arena *arena, EVP_PKEY *key);
 /* A JOSE signature of `data`, base64url. */
 char *jws_sign(struct ctx *ctx, const struct jwt_key *key, const char *data, size_t size);
 /* No error is left: the caller says what is wrong. */
-bool jws_verify(const struct jwt_key *key, const char *data, size_t size, const unsigned char *signature, size_t signature_size);
+bool jws_verify(const struct jwt_key *key, const char *data, size_t size, const unsigned char *signature,
+                size_t signature_size);

@@ -8,7 +8,9 @@
 #include <sodium.h>
 #include <string.h>
 
-enum { BCRYPT_COST_MAX = 15 }; /* 2^15 rounds: two seconds. What somebody stored beyond that would hold a thread for hours */
+enum {
+    BCRYPT_COST_MAX = 15
+}; /* 2^15 rounds: two seconds. What somebody stored beyond that would hold a thread for hours */
 
 static bool ready(struct ctx *ctx)
 {
@@ -20,8 +22,8 @@ char *password_hash(struct ctx *ctx, const char *password, struct password_cost 
     char *hash = arena_alloc(&ctx->arena, crypto_pwhash_STRBYTES);
     if (!ready(ctx))
         return NULL;
-    if (crypto_pwhash_str_alg(hash, password, strlen(password), (unsigned long long)cost.operations, (size_t)cost.memory,
-                              crypto_pwhash_ALG_ARGON2ID13) != 0)
+    if (crypto_pwhash_str_alg(hash, password, strlen(password), (unsigned long long)cost.operations,
+                              (size_t)cost.memory, crypto_pwhash_ALG_ARGON2ID13) != 0)
         return ctx_fail(ctx, ERROR_UNAVAILABLE, "no memory to hash a password");
     return hash;
 }
@@ -51,13 +53,15 @@ static bool bcrypt_matches(struct ctx *ctx, const char *password, const char *ha
     _cleanup_(freep) void *data = calloc(1, sizeof(struct crypt_data));
     if (!data)
         abort();
-    const char *made = crypt_rn(password, hash, data, sizeof(struct crypt_data)); /* NULL where crypt_r() makes up "*0" */
+    const char *made = crypt_rn(password, hash, data,
+                                sizeof(struct crypt_data)); /* NULL where crypt_r() makes up "*0" */
     bool same = made && text_secret_equal(made, hash);
     sodium_memzero(data, sizeof(struct crypt_data));
     return same;
 }
 
-bool password_matches(struct ctx *ctx, const char *password, const char *hash, struct password_cost cost, bool *outdated)
+bool password_matches(struct ctx *ctx, const char *password, const char *hash, struct password_cost cost,
+                      bool *outdated)
 {
     bool matches = false, old = false;
     if (!ready(ctx))

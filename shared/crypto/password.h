@@ -1,5 +1,6 @@
 #pragma once
-/* argon2id (libsodium) in its PHC string form; bcrypt hashes are checked and reported as outdated. Costs CPU and memory: call it on the password pool. */
+/* argon2id (libsodium) in its PHC string form; bcrypt hashes are checked and reported as outdated. Costs CPU and
+ * memory: call it on the password pool. */
 #include "base/ctx.h"
 
 struct password_cost {
@@ -8,5 +9,7 @@ struct password_cost {
 };
 
 char *password_hash(struct ctx *ctx, const char *password, struct password_cost cost);
-/* A NULL hash costs the same time and never matches. `*outdated` (may be NULL): it matched, and should be hashed anew at this cost. */
-bool password_matches(struct ctx *ctx, const char *password, const char *hash, struct password_cost cost, bool *outdated);
+/* A NULL hash costs the same time and never matches. `*outdated` (may be NULL): it matched, and should be hashed anew
+ * at this cost. */
+bool password_matches(struct ctx *ctx, const char *password, const char *hash, struct password_cost cost,
+                      bool *outdated);

@@ -14,18 +14,19 @@ static bool verify(const char *token)
 }
 
 /* Refused, and for this reason. */
-#define REFUSED(token, why)                                                            \
-    do {                                                                               \
-        cr_expect_not(verify(token), "%.300s", token);                                 \
-        cr_assert_not_null(ctx.error, "%.300s", token);                                \
-        cr_expect_eq(ctx.error->code, ERROR_UNAUTHORIZED);                             \
-        cr_expect_str_eq(ctx.error->message, why, "%s: %.300s", ctx.error->message, token); \
+#define REFUSED(token, why)                                                                                            \
+    do {                                                                                                               \
+        cr_expect_not(verify(token), "%.300s", token);                                                                 \
+        cr_assert_not_null(ctx.error, "%.300s", token);                                                                \
+        cr_expect_eq(ctx.error->code, ERROR_UNAUTHORIZED);                                                             \
+        cr_expect_str_eq(ctx.error->message, why, "%s: %.300s", ctx.error->message, token);                            \
     } while (0)
 
 /* A token of any head and body, signed by the key. */
 static char *craft(const struct jwt_key *key, const char *head, const char *body)
 {
-    char *data = arena_printf(&ctx.arena, "%s.%s", base64url(&ctx.arena, head, strlen(head)), base64url(&ctx.arena, body, strlen(body)));
+    char *data = arena_printf(&ctx.arena, "%s.%s", base64url(&ctx.arena, head, strlen(head)),
+                              base64url(&ctx.arena, body, strlen(body)));
     return arena_printf(&ctx.arena, "%s.%s", data, jws_sign(&ctx, key, data, strlen(data)));
 }
 
@@ -36,7 +37,8 @@ static char *craft_body(const char *body)
 
 static char *craft_head(const char *format, const char *kid)
 {
-    char *body = arena_printf(&ctx.arena, "{\"iss\":\"tonearm\",\"aud\":\"tonearm\",\"sub\":\"64d1\",\"exp\":%d}", NOW + 900);
+    char *body = arena_printf(&ctx.arena, "{\"iss\":\"tonearm\",\"aud\":\"tonearm\",\"sub\":\"64d1\",\"exp\":%d}",
+                              NOW + 900);
     struct buf head = BUF(&ctx.arena);
     const char *at = strstr(format, "KID");
     buf_add(&head, format, at ? (size_t)(at - format) : strlen(format));
@@ -71,7 +73,8 @@ Test(jwt, what_we_issue_libjwt_accepts)
     for (int i = 0; i < 2; i++) {
         const struct jwt_key *key = i ? &ec : &rsa;
         /* An ID token: libjwt refuses every other type. */
-        const char *token = jwt_sign(&ctx, key, "JWT", &claims), *pem = public_pem(key), *other = public_pem(i ? &rsa : &ec);
+        const char *token = jwt_sign(&ctx, key, "JWT", &claims), *pem = public_pem(key),
+                   *other = public_pem(i ? &rsa : &ec);
         jwt_t *jwt = NULL;
         cr_assert_eq(jwt_decode(&jwt, token, (const unsigned char *)pem, (int)strlen(pem)), 0);
         cr_expect_eq(jwt_get_alg(jwt), i ? JWT_ALG_ES256 : JWT_ALG_RS256);
@@ -141,7 +144,8 @@ Test(jwt, no_signature_is_no_token)
 Test(jwt, keys_are_found_by_kid_alone)
 {
     static const char form[] = "{\"alg\":\"ES256\",\"typ\":\"at+jwt\",\"kid\":\"KID\"}";
-    static const char *const kids[] = { "../../../../dev/null", "/etc/passwd", "' OR 1=1 --", "http://evil/key", "|ls", "" };
+    static const char *const kids[] = { "../../../../dev/null", "/etc/passwd", "' OR 1=1 --",
+                                        "http://evil/key",      "|ls",         "" };
     char long_kid[300];
     memset(long_kid, 'k', sizeof long_kid - 1);
     long_kid[sizeof long_kid - 1] = 0;
@@ -150,8 +154,11 @@ Test(jwt, keys_are_found_by_kid_alone)
     REFUSED(craft_head(form, long_kid), "the token names no key");
     REFUSED(craft_head("{\"alg\":\"ES256\",\"typ\":\"at+jwt\"}", ""), "the token names no key");
     REFUSED(craft_head("{\"alg\":\"ES256\",\"typ\":\"at+jwt\",\"kid\":[\"KID\"]}", ec.kid), "the token names no key");
-    REFUSED(craft_head("{\"alg\":\"ES256\",\"typ\":\"at+jwt\",\"kid\":\"KID\",\"crit\":[\"exp\"]}", ec.kid), "the token names no key");
-    REFUSED(craft_head("{\"alg\":\"ES256\",\"typ\":\"at+jwt\",\"jwk\":{\"kty\":\"EC\"},\"jku\":\"http://evil/\"}", ec.kid), "the token names no key");
+    REFUSED(craft_head("{\"alg\":\"ES256\",\"typ\":\"at+jwt\",\"kid\":\"KID\",\"crit\":[\"exp\"]}", ec.kid),
+            "the token names no key");
+    REFUSED(
+        craft_head("{\"alg\":\"ES256\",\"typ\":\"at+jwt\",\"jwk\":{\"kty\":\"EC\"},\"jku\":\"http://evil/\"}", ec.kid),
+        "the token names no key");
 
     struct jwt_claims out;
     const char *unknown = NULL;
@@ -159,7 +166,8 @@ Test(jwt, keys_are_found_by_kid_alone)
     cr_expect_not(jwt_verify(&ctx, keys, craft_head(form, "next-key"), &expect, &out, &unknown));
     cr_assert_not_null(unknown);
     cr_expect_str_eq(unknown, "next-key");
-    cr_expect_not(jwt_verify(&ctx, keys, craft_head("{\"alg\":\"none\",\"kid\":\"KID\"}", ec.kid), &expect, &out, &unknown));
+    cr_expect_not(
+        jwt_verify(&ctx, keys, craft_head("{\"alg\":\"none\",\"kid\":\"KID\"}", ec.kid), &expect, &out, &unknown));
     cr_expect_null(unknown);
 }
 
@@ -197,10 +205,13 @@ Test(jwt, es256_signatures_have_one_form)
     EVP_DigestSign(signer, der, &size, (unsigned char *)token, (size_t)(dot - token));
     EVP_MD_CTX_free(signer);
     *dot = 0;
-    REFUSED(arena_printf(&ctx.arena, "%s.%s", token, base64url(&ctx.arena, der, size)), "the token's signature is wrong");
-    REFUSED(arena_printf(&ctx.arena, "%s.%s", token, base64url(&ctx.arena, zeros, 64)), "the token's signature is wrong"); /* CVE-2022-21449 */
+    REFUSED(arena_printf(&ctx.arena, "%s.%s", token, base64url(&ctx.arena, der, size)),
+            "the token's signature is wrong");
+    REFUSED(arena_printf(&ctx.arena, "%s.%s", token, base64url(&ctx.arena, zeros, 64)),
+            "the token's signature is wrong"); /* CVE-2022-21449 */
     memset(zeros, 0xff, 64);
-    REFUSED(arena_printf(&ctx.arena, "%s.%s", token, base64url(&ctx.arena, zeros, 64)), "the token's signature is wrong");
+    REFUSED(arena_printf(&ctx.arena, "%s.%s", token, base64url(&ctx.arena, zeros, 64)),
+            "the token's signature is wrong");
 }
 
 /* r or s with leading zeros: one signature in 128 or so; the conversion must pad. */
@@ -218,7 +229,8 @@ Test(jwt, es256_works_for_short_numbers)
 Test(jwt, the_spelling_is_strict)
 {
     char *token = jwt_sign(&ctx, &ec, "at+jwt", &claims);
-    static const char *const forms[] = { " %s", "%s ", "%s\n", "%s.", "%s=", ".%s", "%s.%s", "Bearer %s", "\"%s\"", "%s\x01" };
+    static const char *const forms[] = { " %s", "%s ",   "%s\n",      "%s.",    "%s=",
+                                         ".%s", "%s.%s", "Bearer %s", "\"%s\"", "%s\x01" };
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         struct buf text = BUF(&ctx.arena);
         for (const char *c = forms[i]; *c; c++)
@@ -228,7 +240,9 @@ Test(jwt, the_spelling_is_strict)
                 buf_char(&text, *c);
         REFUSED(text.data, "this is no token");
     }
-    static const char *const others[] = { "", ".", "..", "...", "a.b.c", "e30.e30.e30", "e30.e30.", "bnVsbA.bnVsbA.AA", "W10.W10.AAAA", "\xff.\xff.\xff" };
+    static const char *const others[] = {
+        "", ".", "..", "...", "a.b.c", "e30.e30.e30", "e30.e30.", "bnVsbA.bnVsbA.AA", "W10.W10.AAAA", "\xff.\xff.\xff"
+    };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         cr_expect_not(verify(others[i]), "%s", others[i]);
     char *standard = arena_strdup(&ctx.arena, token);
@@ -267,19 +281,27 @@ Test(jwt, claims_are_checked)
         { "{\"iss\":\"tonearm\",\"aud\":\"tonearm\",\"sub\":\"a\",\"exp\":\"1795200900\"}", "the token has expired" },
         { "{\"iss\":\"tonearm\",\"aud\":\"tonearm\",\"sub\":\"a\",\"exp\":1e300}", "the token has expired" },
         { "{\"iss\":\"tonearm\",\"aud\":\"tonearm\",\"sub\":\"a\",\"exp\":99999999999999999999}", "this is no token" },
-        { "{\"iss\":\"tonearm\",\"aud\":\"tonearm\",\"sub\":\"a\",\"exp\":1795200900,\"nbf\":1795200006}", "the token is not valid yet" },
-        { "{\"iss\":\"tonearm\",\"aud\":\"tonearm\",\"sub\":\"a\",\"exp\":1795200900,\"iat\":1795200006}", "the token is not valid yet" },
-        { "{\"iss\":\"tonearm\",\"aud\":\"tonearm\",\"sub\":\"a\",\"exp\":1795200900,\"iat\":1795200005,\"nbf\":1795200005}", NULL },
-        { "{\"iss\":\"Tonearm\",\"aud\":\"tonearm\",\"sub\":\"a\",\"exp\":1795200900}", "the token is of another issuer" },
+        { "{\"iss\":\"tonearm\",\"aud\":\"tonearm\",\"sub\":\"a\",\"exp\":1795200900,\"nbf\":1795200006}",
+          "the token is not valid yet" },
+        { "{\"iss\":\"tonearm\",\"aud\":\"tonearm\",\"sub\":\"a\",\"exp\":1795200900,\"iat\":1795200006}",
+          "the token is not valid yet" },
+        { "{\"iss\":\"tonearm\",\"aud\":\"tonearm\",\"sub\":\"a\",\"exp\":1795200900,\"iat\":1795200005,\"nbf\":"
+          "1795200005}",
+          NULL },
+        { "{\"iss\":\"Tonearm\",\"aud\":\"tonearm\",\"sub\":\"a\",\"exp\":1795200900}",
+          "the token is of another issuer" },
         { "{\"aud\":\"tonearm\",\"sub\":\"a\",\"exp\":1795200900}", "the token is of another issuer" },
-        { "{\"iss\":[\"tonearm\"],\"aud\":\"tonearm\",\"sub\":\"a\",\"exp\":1795200900}", "the token is of another issuer" },
+        { "{\"iss\":[\"tonearm\"],\"aud\":\"tonearm\",\"sub\":\"a\",\"exp\":1795200900}",
+          "the token is of another issuer" },
         { "{\"iss\":\"tonearm\\u0000x\",\"aud\":\"tonearm\",\"sub\":\"a\",\"exp\":1795200900}", "this is no token" },
-        { "{\"iss\":\"tonearm\",\"aud\":\"other\",\"sub\":\"a\",\"exp\":1795200900}", "the token is for another audience" },
+        { "{\"iss\":\"tonearm\",\"aud\":\"other\",\"sub\":\"a\",\"exp\":1795200900}",
+          "the token is for another audience" },
         { "{\"iss\":\"tonearm\",\"sub\":\"a\",\"exp\":1795200900}", "the token is for another audience" },
         { "{\"iss\":\"tonearm\",\"aud\":\"tonearm\",\"exp\":1795200900}", "the token has no subject" },
         { "{\"iss\":\"tonearm\",\"aud\":\"tonearm\",\"sub\":\"\",\"exp\":1795200900}", "the token has no subject" },
         { "{\"iss\":\"tonearm\",\"aud\":\"tonearm\",\"sub\":7,\"exp\":1795200900}", "the token has no subject" },
-        { "{\"iss\":\"tonearm\",\"aud\":\"tonearm\",\"sub\":\"a\",\"sub\":\"b\",\"exp\":1795200900}", "this is no token" },
+        { "{\"iss\":\"tonearm\",\"aud\":\"tonearm\",\"sub\":\"a\",\"sub\":\"b\",\"exp\":1795200900}",
+          "this is no token" },
         { "[\"iss\"]", "this is no token" },
         { "\"text\"", "this is no token" },
         { "", "this is no token" },

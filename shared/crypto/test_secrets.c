@@ -22,11 +22,13 @@ TestSuite(secrets, .fini = teardown);
 
 Test(secrets, digests_are_the_standard_ones)
 {
-    cr_expect_str_eq(sha256_hex(&ctx.arena, "abc", 3), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    cr_expect_str_eq(sha256_hex(&ctx.arena, "abc", 3),
+                     "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     cr_expect_str_eq(sha256_hex(&ctx.arena, "", 0), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     unsigned char out[SHA256_SIZE];
     hmac_sha256("Jefe", 4, "what do ya want for nothing?", 28, out); /* RFC 4231, case 2 */
-    cr_expect_str_eq(hex_encode(&ctx.arena, out, sizeof out), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    cr_expect_str_eq(hex_encode(&ctx.arena, out, sizeof out),
+                     "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
 }
 
 Test(secrets, base64url_goes_both_ways_and_has_one_spelling)
@@ -41,7 +43,9 @@ Test(secrets, base64url_goes_both_ways_and_has_one_spelling)
         cr_assert(back && back_size == size && memcmp(back, raw, size) == 0, "%s", text);
     }
     cr_expect_str_eq(base64url(&ctx.arena, "\xfb\xff", 2), "-_8");
-    static const char *const bad[] = { "A", "AAAAA", "AB", "AAB", "AA==", "A+", "A/", "A A", "A\n", "\xc3\xa9", "AAA=" };
+    static const char *const bad[] = {
+        "A", "AAAAA", "AB", "AAB", "AA==", "A+", "A/", "A A", "A\n", "\xc3\xa9", "AAA="
+    };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         size_t size;
         cr_expect_null(base64url_decode(&ctx.arena, bad[i], &size), "%s", bad[i]);
@@ -51,7 +55,8 @@ Test(secrets, base64url_goes_both_ways_and_has_one_spelling)
 Test(secrets, sealed_values_open_only_as_they_were_sealed)
 {
     size_t size;
-    char *sealed = seal(&ctx, "secret", "keys", "id-1", "a\0b", 3), *other = seal(&ctx, "secret", "keys", "id-1", "a\0b", 3);
+    char *sealed = seal(&ctx, "secret", "keys", "id-1", "a\0b", 3),
+         *other = seal(&ctx, "secret", "keys", "id-1", "a\0b", 3);
     cr_assert_not_null(sealed);
     cr_expect_str_neq(sealed, other, "a new nonce each time");
     const char *opened = unseal(&ctx, "secret", "keys", "id-1", sealed, &size);
@@ -100,19 +105,26 @@ Test(secrets, bcrypt_hashes_are_taken_once)
 {
     bool outdated = false;
     /* Of OpenBSD's and of Go's test vectors. */
-    cr_expect(password_matches(&ctx, "U*U", "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW", cheap, &outdated));
+    cr_expect(password_matches(&ctx, "U*U", "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW", cheap,
+                               &outdated));
     cr_expect(outdated);
-    cr_expect(password_matches(&ctx, "allmine", "$2a$10$XajjQvNhvvRt5GSeFk1xFeyqRrsxkhBkUiQeg0dt.wU1qD4aFDcga", cheap, NULL));
-    cr_expect_not(password_matches(&ctx, "allminE", "$2a$10$XajjQvNhvvRt5GSeFk1xFeyqRrsxkhBkUiQeg0dt.wU1qD4aFDcga", cheap, &outdated));
+    cr_expect(
+        password_matches(&ctx, "allmine", "$2a$10$XajjQvNhvvRt5GSeFk1xFeyqRrsxkhBkUiQeg0dt.wU1qD4aFDcga", cheap, NULL));
+    cr_expect_not(password_matches(&ctx, "allminE", "$2a$10$XajjQvNhvvRt5GSeFk1xFeyqRrsxkhBkUiQeg0dt.wU1qD4aFDcga",
+                                   cheap, &outdated));
     cr_expect_not(outdated);
     cr_expect_null(ctx.error);
-    cr_expect_not(password_matches(&ctx, "x", "$2a$31$XajjQvNhvvRt5GSeFk1xFeyqRrsxkhBkUiQeg0dt.wU1qD4aFDcga", cheap, NULL));
+    cr_expect_not(
+        password_matches(&ctx, "x", "$2a$31$XajjQvNhvvRt5GSeFk1xFeyqRrsxkhBkUiQeg0dt.wU1qD4aFDcga", cheap, NULL));
     cr_assert_not_null(ctx.error, "a hash that would take hours");
 }
 
 Test(secrets, broken_hashes_match_nothing)
 {
-    static const char *const hashes[] = { "", "$", "$2a$", "$2a$1", "$2b$05$", "$2a$05$short", "$argon2id$", "$argon2id$v=19$m=64,t=1,p=1$x$y", "plain", "*0" };
+    static const char *const hashes[] = {
+        "",      "$", "$2a$", "$2a$1", "$2b$05$", "$2a$05$short", "$argon2id$", "$argon2id$v=19$m=64,t=1,p=1$x$y",
+        "plain", "*0"
+    };
     for (size_t i = 0; i < sizeof hashes / sizeof *hashes; i++) {
         cr_expect_not(password_matches(&ctx, "plain", hashes[i], cheap, NULL), "%s", hashes[i]);
         cr_expect_not(password_matches(&ctx, hashes[i], hashes[i], cheap, NULL), "%s", hashes[i]);
@@ -133,7 +145,8 @@ Test(secrets, no_account_costs_what_an_account_costs)
         there = half - start < there ? half - start : there;
         not_there = end - half < not_there ? end - half : not_there;
     }
-    cr_expect(not_there * 2 > there && there * 2 > not_there, "%lld us and %lld us", (long long)there, (long long)not_there);
+    cr_expect(not_there * 2 > there && there * 2 > not_there, "%lld us and %lld us", (long long)there,
+              (long long)not_there);
 }
 
 Test(secrets, too_much_memory_is_an_outage)

@@ -22,20 +22,22 @@ enum {
 
 enum metric_kind { COUNTER, GAUGE, HISTOGRAM, WATCH };
 
-static const char *const type_names[] = { [COUNTER] = "counter", [GAUGE] = "gauge", [HISTOGRAM] = "histogram", [WATCH] = "gauge" };
+static const char *const type_names[] = {
+    [COUNTER] = "counter", [GAUGE] = "gauge", [HISTOGRAM] = "histogram", [WATCH] = "gauge"
+};
 
 static const struct {
     int64_t us;
     const char *le;
 } buckets[] = {
-    { 100, "0.0001" }, { 250, "0.00025" }, { 500, "0.0005" }, { 1000, "0.001" },   { 2500, "0.0025" },  { 5000, "0.005" },
-    { 10000, "0.01" }, { 25000, "0.025" }, { 50000, "0.05" }, { 100000, "0.1" },   { 250000, "0.25" },  { 500000, "0.5" },
+    { 100, "0.0001" }, { 250, "0.00025" }, { 500, "0.0005" }, { 1000, "0.001" },  { 2500, "0.0025" }, { 5000, "0.005" },
+    { 10000, "0.01" }, { 25000, "0.025" }, { 50000, "0.05" }, { 100000, "0.1" },  { 250000, "0.25" }, { 500000, "0.5" },
     { 1000000, "1" },  { 2500000, "2.5" }, { 5000000, "5" },  { 10000000, "10" },
 };
 enum { BUCKETS = sizeof buckets / sizeof *buckets };
 
 struct sample {
-    _Atomic int64_t value; /* HISTOGRAM: microseconds in all */
+    _Atomic int64_t value;   /* HISTOGRAM: microseconds in all */
     _Atomic int64_t *counts; /* HISTOGRAM: BUCKETS and one for what is longer; not cumulative */
     char labels[];           /* `method="GET",status="200"` */
 };

@@ -100,7 +100,8 @@ Test(metrics, hold_against_odd_values)
     memset(value, '"', sizeof value - 1);
     value[sizeof value - 1] = 0;
     sample_add(metric_sample(odd, value, value, value, value, value, value, value, value, NULL), 1);
-    cr_expect_eq(strlen(strstr(page(), "odd{")), 8 * (4 + 2 * 128) + 7 + strlen("odd{} 1\n"), "no value cuts the line short");
+    cr_expect_eq(strlen(strstr(page(), "odd{")), 8 * (4 + 2 * 128) + 7 + strlen("odd{} 1\n"),
+                 "no value cuts the line short");
     struct metric *broken = metric_counter(metrics, "broken", "Broken.", "a");
     sample_add(metric_sample(broken, "a\xff\xc3", NULL), 1);
     sample_add(metric_sample(broken, "", NULL), 1);

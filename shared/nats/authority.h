@@ -18,8 +18,8 @@ struct remote_authority;
 struct remote_authority_options {
     struct bus *bus;
     const char *issuer, *audience;
-    int64_t keep_ms;  /* an access token's life: 15 min */
-    size_t capacity;  /* answers remembered of each kind: 10,000 */
+    int64_t keep_ms; /* an access token's life: 15 min */
+    size_t capacity; /* answers remembered of each kind: 10,000 */
 };
 
 struct remote_authority *remote_authority_create(struct ctx *ctx, const struct remote_authority_options *options);

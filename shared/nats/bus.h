@@ -12,12 +12,12 @@
 struct bus;
 
 struct bus_options {
-    const char *url;    /* nats://user:password@host:port,... ; tls:// verifies */
-    const struct secret *password; /* replaces the URL's; NULL = none */
-    const char *name;   /* the process: shown in nats-server's connz */
-    const char *instance; /* id of this replica */
+    const char *url;                  /* nats://user:password@host:port,... ; tls:// verifies */
+    const struct secret *password;    /* replaces the URL's; NULL = none */
+    const char *name;                 /* the process: shown in nats-server's connz */
+    const char *instance;             /* id of this replica */
     const char *creds_file, *ca_file; /* NULL = none */
-    size_t queue;       /* messages that wait for the sender: 4,096 */
+    size_t queue;                     /* messages that wait for the sender: 4,096 */
     void (*connected)(void *self);    /* after each (re)connect, on the sender's thread: must not block; may be NULL */
     void *self;
 };
@@ -44,7 +44,8 @@ typedef void bus_reply_fn(void *self, int status, const char *data, size_t size)
 bool bus_ask(struct ctx *ctx, struct bus *bus, const char *subject, const char *data, size_t size, int64_t timeout_ms,
              bus_reply_fn *reply, void *self);
 
-/* Asks and waits (a worker thread, never one of the bus's), 2 s at most: fills `out` by the table. Errors of the service become ctx errors of the same code; UNAVAILABLE for an outage or a timeout. */
+/* Asks and waits (a worker thread, never one of the bus's), 2 s at most: fills `out` by the table. Errors of the
+ * service become ctx errors of the same code; UNAVAILABLE for an outage or a timeout. */
 bool bus_call(struct ctx *ctx, struct bus *bus, const char *subject, const struct field *in_fields, const void *in,
               const struct field *out_fields, void *out);
 
@@ -52,10 +53,12 @@ bool bus_call(struct ctx *ctx, struct bus *bus, const char *subject, const struc
 bool bus_publish(struct ctx *ctx, struct bus *bus, const char *subject, const char *data, size_t size);
 
 /* The same, with a subject that many may answer to: one below bus_inbox(), with a bus_listen() of its own. */
-bool bus_publish_to(struct ctx *ctx, struct bus *bus, const char *subject, const char *reply, const char *data, size_t size);
+bool bus_publish_to(struct ctx *ctx, struct bus *bus, const char *subject, const char *reply, const char *data,
+                    size_t size);
 /* Subjects of two and more tokens below it are heard by this process alone, and are free to use. */
 const char *bus_inbox(const struct bus *bus);
 
-/* Every message of a subject (wildcards allowed), on libnats' delivery thread: hand on, do not block. For the life of the bus. */
+/* Every message of a subject (wildcards allowed), on libnats' delivery thread: hand on, do not block. For the life of
+ * the bus. */
 typedef void bus_message_fn(void *self, const char *subject, const char *data, size_t size);
 bool bus_listen(struct ctx *ctx, struct bus *bus, const char *subject, bus_message_fn *message, void *self);

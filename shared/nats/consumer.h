@@ -10,24 +10,26 @@
 struct consumer;
 
 struct consumed {
-    const char *type;    /* subject */
-    const char *id;      /* the event's */
-    const char *entity;  /* CloudEvents subject */
-    int64_t version;     /* the entity's */
-    int64_t time_ms;     /* when it was written */
-    const char *data;    /* JSON of `data` */
+    const char *type;   /* subject */
+    const char *id;     /* the event's */
+    const char *entity; /* CloudEvents subject */
+    int64_t version;    /* the entity's */
+    int64_t time_ms;    /* when it was written */
+    const char *data;   /* JSON of `data` */
     size_t data_size;
-    uint64_t sequence;   /* of the stream */
+    uint64_t sequence; /* of the stream */
 };
 
 struct consumer_options {
     const char *stream;  /* "EVENTS" */
     const char *filter;  /* "event.track.>" ; NULL = all */
-    const char *durable; /* the service's name: others compose/nats.conf does not allow; NULL: ephemeral, ordered, without acknowledgements */
+    const char *durable; /* the service's name: others compose/nats.conf does not allow; NULL: ephemeral, ordered,
+                            without acknowledgements */
     uint64_t after;      /* ephemeral: the first sequence is after + 1 */
     /* false: not handled (redelivered with growing delays when durable). */
     bool (*handle)(struct ctx *ctx, void *self, const struct consumed *event);
-    /* ephemeral: the stream does not hold what comes after `after`, or is another one: build anew, then answer the sequence to go on from. */
+    /* ephemeral: the stream does not hold what comes after `after`, or is another one: build anew, then answer the
+     * sequence to go on from. */
     bool (*lost)(struct ctx *ctx, void *self, uint64_t first, uint64_t last, uint64_t *after);
     void *self;
 };

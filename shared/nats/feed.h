@@ -17,7 +17,8 @@ struct feed_options {
     int64_t keep_ms; /* how long an id is remembered: longer than a token lives */
     /* Any thread, does not block, may come twice for one message: drop what you remember of it. May be NULL. */
     void (*changed)(void *self, enum revoked kind, const char *id, int64_t version);
-    /* Revocations may have been missed for good (the stream was lost): drop all that you remember. Same rules. May be NULL. */
+    /* Revocations may have been missed for good (the stream was lost): drop all that you remember. Same rules. May be
+     * NULL. */
     void (*lost)(void *self);
     void *self;
 };
@@ -27,7 +28,8 @@ void feed_close(struct feed *feed);
 
 /* No gap: everything revoked until (about) now is known here. False while NATS is away, or the stream is behind. */
 bool feed_whole(const struct feed *feed);
-/* Everything revoked until then (clock_ms()) is known here; stands still while the feed is not whole. 0 = nothing yet. */
+/* Everything revoked until then (clock_ms()) is known here; stands still while the feed is not whole. 0 = nothing yet.
+ */
 int64_t feed_known_ms(const struct feed *feed);
 /* An answer asked for under another generation must be asked for again: grows with each `lost`. */
 uint64_t feed_generation(const struct feed *feed);
@@ -36,5 +38,6 @@ bool feed_revoked(struct feed *feed, enum revoked kind, const char *id, int64_t 
 /* For this process's own revocations: known here at once. */
 void feed_note(struct feed *feed, enum revoked kind, const char *id, int64_t version);
 
-/* auth only: publishes to the stream and waits for its acknowledgement (a worker thread). UNAVAILABLE when it is not kept. */
+/* auth only: publishes to the stream and waits for its acknowledgement (a worker thread). UNAVAILABLE when it is not
+ * kept. */
 bool feed_publish(struct ctx *ctx, struct feed *feed, enum revoked kind, const char *id, int64_t version);

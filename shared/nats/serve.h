@@ -10,7 +10,7 @@
 #include "nats/bus.h"
 
 struct subject {
-    const char *name; /* "auth.validate.token" */
+    const char *name;    /* "auth.validate.token" */
     handler_fn *handler; /* the same type as a route's; the body is the message, the answer's data is the reply */
     const char *summary;
     const struct field *in, *out;
@@ -23,13 +23,13 @@ struct subject_mount {
 };
 
 struct service_options {
-    const char *name;        /* "auth" */
-    const char *version;     /* semver */
+    const char *name;    /* "auth" */
+    const char *version; /* semver */
     const char *description;
-    const struct subject *subjects; /* ends with {0} */
-    const void *service;     /* req->service */
+    const struct subject *subjects;     /* ends with {0} */
+    const void *service;                /* req->service */
     const struct subject_mount *mounts; /* further tables, each with a service of its own; ends with {0}; NULL = none */
-    const struct pair *metadata; /* ends with {0}: {"http", "127.0.0.1:8010"} */
+    const struct pair *metadata;        /* ends with {0}: {"http", "127.0.0.1:8010"} */
     struct workers *workers;
     struct metrics *metrics;
 };

@@ -28,7 +28,8 @@
 
 enum field_kind { TEXT = 1, ID, INTEGER, NUMBER, FLAG, TIME, ENUM, LIST, RECORD, JSON };
 
-/* LIST: `count` items one after the other: const char *[] for TEXT and ID, int64_t[], double[], or struct X[] for RECORD. */
+/* LIST: `count` items one after the other: const char *[] for TEXT and ID, int64_t[], double[], or struct X[] for
+ * RECORD. */
 struct list {
     void *items;
     size_t count;
@@ -38,23 +39,26 @@ struct field {
     const char *name; /* on the wire and in the store */
     enum field_kind kind;
     size_t offset;
-    bool required;  /* in: must be there */
-    bool always;    /* out: written even when absent */
-    bool sensitive; /* never in a log */
-    size_t min, max;            /* TEXT, ID: characters; LIST: items; JSON: bytes, max only; 0 = unbounded */
-    double least, most;         /* INTEGER, NUMBER: both 0 = unbounded */
-    const char *pattern;        /* TEXT, items of LIST: PCRE2 (UTF, UCP, $ at the end only), anchored as written; compiled once and kept */
+    bool required;       /* in: must be there */
+    bool always;         /* out: written even when absent */
+    bool sensitive;      /* never in a log */
+    size_t min, max;     /* TEXT, ID: characters; LIST: items; JSON: bytes, max only; 0 = unbounded */
+    double least, most;  /* INTEGER, NUMBER: both 0 = unbounded */
+    const char *pattern; /* TEXT, items of LIST: PCRE2 (UTF, UCP, $ at the end only), anchored as written; compiled once
+                            and kept */
     bool (*valid)(const char *text); /* TEXT: a further rule ... */
-    const char *rule;           /* ... and its name in a violation: "email", "url" */
-    const char *const *values;  /* ENUM: NULL-terminated */
-    enum field_kind item;       /* LIST */
-    size_t item_size;           /* RECORD, LIST of RECORD: sizeof of one */
-    const struct field *record; /* RECORD, LIST of RECORD */
-    const char *doc;            /* for docs/api.md */
+    const char *rule;                /* ... and its name in a violation: "email", "url" */
+    const char *const *values;       /* ENUM: NULL-terminated */
+    enum field_kind item;            /* LIST */
+    size_t item_size;                /* RECORD, LIST of RECORD: sizeof of one */
+    const struct field *record;      /* RECORD, LIST of RECORD */
+    const char *doc;                 /* for docs/api.md */
 };
 
-#define FIELD(name_, kind_, type_, member_, ...) \
-    { .name = (name_), .kind = (kind_), .offset = offsetof(type_, member_), ##__VA_ARGS__ }
+#define FIELD(name_, kind_, type_, member_, ...)                                                                       \
+    {                                                                                                                  \
+        .name = (name_), .kind = (kind_), .offset = offsetof(type_, member_), ##__VA_ARGS__                            \
+    }
 
 /*
  * Parses `text` (at most 1 MiB, else ERROR_TOO_LARGE; 16 levels deep, 100,000
@@ -67,13 +71,15 @@ struct field {
  */
 bool record_parse(struct ctx *ctx, const char *text, size_t size, const struct field *fields, void *out);
 bool record_from_json(struct ctx *ctx, const json_t *object, const struct field *fields, void *out);
-/* Checks the rules on a struct that did not come from JSON (a query, a tag). A 0 that is not required is absent; a required one is held to least and most. */
+/* Checks the rules on a struct that did not come from JSON (a query, a tag). A 0 that is not required is absent; a
+ * required one is held to least and most. */
 bool record_check(struct ctx *ctx, const struct field *fields, const void *record);
 
 /* Appends `record` as a JSON object. */
 void record_json(struct buf *out, const struct field *fields, const void *record);
 
-/* BSON that lacks a field leaves it absent; a field of another type fails with ERROR_INTERNAL. Unknown ones are ignored. */
+/* BSON that lacks a field leaves it absent; a field of another type fails with ERROR_INTERNAL. Unknown ones are
+ * ignored. */
 bool record_from_bson(struct ctx *ctx, const bson_t *doc, const struct field *fields, void *out);
 /* Absent fields are not written, FLAG and ENUM always. */
 void record_to_bson(bson_t *doc, const struct field *fields, const void *record);

@@ -50,9 +50,11 @@ static void wrong_type(struct check *check, const struct place *place, const cha
     check_broken(check, place, "type", "must be %s", wanted);
 }
 
-typedef void read_fn(struct check *check, const struct place *place, const struct field *field, const json_t *value, void *to);
+typedef void read_fn(struct check *check, const struct place *place, const struct field *field, const json_t *value,
+                     void *to);
 
-static void read_text(struct check *check, const struct place *place, const struct field *field, const json_t *value, void *to)
+static void read_text(struct check *check, const struct place *place, const struct field *field, const json_t *value,
+                      void *to)
 {
     if (!json_is_string(value)) {
         wrong_type(check, place, "a string");
@@ -77,7 +79,8 @@ static bool whole(const json_t *value, int64_t *out)
     return true;
 }
 
-static void read_integer(struct check *check, const struct place *place, const struct field *field, const json_t *value, void *to)
+static void read_integer(struct check *check, const struct place *place, const struct field *field, const json_t *value,
+                         void *to)
 {
     int64_t number;
     if (!whole(value, &number)) {
@@ -88,7 +91,8 @@ static void read_integer(struct check *check, const struct place *place, const s
     *(int64_t *)to = number;
 }
 
-static void read_number(struct check *check, const struct place *place, const struct field *field, const json_t *value, void *to)
+static void read_number(struct check *check, const struct place *place, const struct field *field, const json_t *value,
+                        void *to)
 {
     if (!json_is_number(value)) {
         wrong_type(check, place, "a number");
@@ -99,7 +103,8 @@ static void read_number(struct check *check, const struct place *place, const st
     *(double *)to = number;
 }
 
-static void read_flag(struct check *check, const struct place *place, const struct field *field, const json_t *value, void *to)
+static void read_flag(struct check *check, const struct place *place, const struct field *field, const json_t *value,
+                      void *to)
 {
     (void)field;
     if (json_is_boolean(value))
@@ -108,14 +113,16 @@ static void read_flag(struct check *check, const struct place *place, const stru
         wrong_type(check, place, "true or false");
 }
 
-static void read_time(struct check *check, const struct place *place, const struct field *field, const json_t *value, void *to)
+static void read_time(struct check *check, const struct place *place, const struct field *field, const json_t *value,
+                      void *to)
 {
     (void)field;
     if (!json_is_string(value) || !clock_parse(json_string_value(value), to))
         wrong_type(check, place, "a time such as 2026-11-20T18:52:01Z");
 }
 
-static void read_enum(struct check *check, const struct place *place, const struct field *field, const json_t *value, void *to)
+static void read_enum(struct check *check, const struct place *place, const struct field *field, const json_t *value,
+                      void *to)
 {
     if (!json_is_string(value)) {
         wrong_type(check, place, "a string");
@@ -132,7 +139,8 @@ static void read_enum(struct check *check, const struct place *place, const stru
     *(int *)to = index;
 }
 
-static void read_json(struct check *check, const struct place *place, const struct field *field, const json_t *value, void *to)
+static void read_json(struct check *check, const struct place *place, const struct field *field, const json_t *value,
+                      void *to)
 {
     _cleanup_(freep) void *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
     if (!text)
@@ -142,9 +150,11 @@ static void read_json(struct check *check, const struct place *place, const stru
     *(const char **)to = arena_strdup(&check->ctx->arena, text);
 }
 
-static void read_fields(struct check *check, const struct place *up, const struct field *fields, const json_t *object, void *out);
+static void read_fields(struct check *check, const struct place *up, const struct field *fields, const json_t *object,
+                        void *out);
 
-static void read_object(struct check *check, const struct place *place, const struct field *field, const json_t *value, void *out)
+static void read_object(struct check *check, const struct place *place, const struct field *field, const json_t *value,
+                        void *out)
 {
     if (json_is_object(value))
         read_fields(check, place, field->record, value, out);
@@ -152,7 +162,8 @@ static void read_object(struct check *check, const struct place *place, const st
         wrong_type(check, place, "an object");
 }
 
-static void read_record(struct check *check, const struct place *place, const struct field *field, const json_t *value, void *to)
+static void read_record(struct check *check, const struct place *place, const struct field *field, const json_t *value,
+                        void *to)
 {
     void *record = arena_alloc(&check->ctx->arena, field->item_size);
     read_object(check, place, field, value, record);
@@ -162,11 +173,12 @@ static void read_record(struct check *check, const struct place *place, const st
 static read_fn read_list;
 
 static read_fn *const readers[] = {
-    [TEXT] = read_text, [ID] = read_text,     [INTEGER] = read_integer, [NUMBER] = read_number, [FLAG] = read_flag,
-    [TIME] = read_time, [ENUM] = read_enum,   [LIST] = read_list,       [RECORD] = read_record, [JSON] = read_json,
+    [TEXT] = read_text, [ID] = read_text,   [INTEGER] = read_integer, [NUMBER] = read_number, [FLAG] = read_flag,
+    [TIME] = read_time, [ENUM] = read_enum, [LIST] = read_list,       [RECORD] = read_record, [JSON] = read_json,
 };
 
-static void read_list(struct check *check, const struct place *place, const struct field *field, const json_t *value, void *to)
+static void read_list(struct check *check, const struct place *place, const struct field *field, const json_t *value,
+                      void *to)
 {
     if (!json_is_array(value)) {
         wrong_type(check, place, "a list");
@@ -188,7 +200,8 @@ static void read_list(struct check *check, const struct place *place, const stru
     *(struct list *)to = (struct list){ .items = items, .count = count };
 }
 
-static void read_fields(struct check *check, const struct place *up, const struct field *fields, const json_t *object, void *out)
+static void read_fields(struct check *check, const struct place *up, const struct field *fields, const json_t *object,
+                        void *out)
 {
     for (const struct field *field = fields; field->name; field++) {
         struct place place = { .up = up, .name = field->name };
@@ -219,6 +232,7 @@ bool record_parse(struct ctx *ctx, const char *text, size_t size, const struct f
     json_error_t error;
     _cleanup_(json_decrefp) json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
     if (!root)
-        return ctx_fail(ctx, ERROR_INVALID, "the body is not valid JSON (line %d, column %d)", error.line, error.column);
+        return ctx_fail(ctx, ERROR_INVALID, "the body is not valid JSON (line %d, column %d)", error.line,
+                        error.column);
     return record_from_json(ctx, root, fields, out);
 }

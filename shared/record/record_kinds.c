@@ -3,9 +3,9 @@
 #include "base/text.h"
 
 static const size_t sizes[] = {
-    [TEXT] = sizeof(const char *), [ID] = sizeof(const char *), [INTEGER] = sizeof(int64_t),
-    [NUMBER] = sizeof(double),     [FLAG] = sizeof(bool),       [TIME] = sizeof(int64_t),
-    [ENUM] = sizeof(int),          [LIST] = 0,                  [JSON] = sizeof(const char *),
+    [TEXT] = sizeof(const char *), [ID] = sizeof(const char *), [INTEGER] = sizeof(int64_t), [NUMBER] = sizeof(double),
+    [FLAG] = sizeof(bool),         [TIME] = sizeof(int64_t),    [ENUM] = sizeof(int),        [LIST] = 0,
+    [JSON] = sizeof(const char *),
 };
 
 struct field field_item(const struct field *list)

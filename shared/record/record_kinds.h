@@ -1,5 +1,6 @@
 #pragma once
-/* What the files of this folder share: where a member lies, which field an item of a list is, where in the input a value stands. */
+/* What the files of this folder share: where a member lies, which field an item of a list is, where in the input a
+ * value stands. */
 #include "record/record.h"
 
 static inline void *field_at(const struct field *field, void *record)
@@ -36,7 +37,8 @@ struct check {
     size_t broken; /* rules, up to a bound */
 };
 
-/* Notes that the value at `place` breaks `rule`; once for each place and rule. The message becomes "<path> <format>". */
+/* Notes that the value at `place` breaks `rule`; once for each place and rule. The message becomes "<path> <format>".
+ */
 void check_broken(struct check *check, const struct place *place, const char *rule, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 void check_text(struct check *check, const struct place *place, const struct field *field, const char *text);
@@ -44,5 +46,6 @@ void check_number(struct check *check, const struct place *place, const struct f
 /* The length of a list. */
 void check_count(struct check *check, const struct place *place, const struct field *field, size_t count);
 
-/* Does `text` match? Compiled patterns are kept, up to a bound. false with an error in ctx where the pattern is not one. */
+/* Does `text` match? Compiled patterns are kept, up to a bound. false with an error in ctx where the pattern is not
+ * one. */
 bool pattern_matches(struct ctx *ctx, const char *pattern, const char *text);

@@ -94,7 +94,8 @@ void check_count(struct check *check, const struct place *place, const struct fi
 
 static void check_fields(struct check *check, const struct place *up, const struct field *fields, const void *record);
 
-static void check_list(struct check *check, const struct place *place, const struct field *field, const struct list *list);
+static void check_list(struct check *check, const struct place *place, const struct field *field,
+                       const struct list *list);
 
 /* `at` holds a value of the field's kind, except that a RECORD is a pointer to it. */
 static void check_value(struct check *check, const struct place *place, const struct field *field, const void *at)
@@ -125,7 +126,8 @@ static void check_value(struct check *check, const struct place *place, const st
     }
 }
 
-static void check_list(struct check *check, const struct place *place, const struct field *field, const struct list *list)
+static void check_list(struct check *check, const struct place *place, const struct field *field,
+                       const struct list *list)
 {
     check_count(check, place, field, list->count);
     if (field->max && list->count > field->max)

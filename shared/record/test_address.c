@@ -25,8 +25,15 @@ static char *repeat(char c, int times, const char *after)
 Test(address, takes_addresses_that_people_have)
 {
     static const char *const good[] = {
-        "a@b.cd", "ann.lee+tag@mail.example.co.uk", "o'hara@example.com", "x_1-2=3@a-b.org", "\u00fcn\u00ef@b\u00fccher.de",
-        "\u7528\u6237@\u4f8b\u5b50.\u516c\u53f8", "a@xn--bcher-kva.de", "A@EXAMPLE.COM", "1@2.com",
+        "a@b.cd",
+        "ann.lee+tag@mail.example.co.uk",
+        "o'hara@example.com",
+        "x_1-2=3@a-b.org",
+        "\u00fcn\u00ef@b\u00fccher.de",
+        "\u7528\u6237@\u4f8b\u5b50.\u516c\u53f8",
+        "a@xn--bcher-kva.de",
+        "A@EXAMPLE.COM",
+        "1@2.com",
     };
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         cr_expect(is_email(good[i]), "%s", good[i]);
@@ -36,10 +43,42 @@ Test(address, takes_addresses_that_people_have)
 Test(address, refuses_the_rest)
 {
     static const char *const bad[] = {
-        "", "@", "a", "a@", "@b.cd", "a@b", "a@b.1", "a@1.2.3.4", "a@[1.2.3.4]", "a@b..cd", "a@.b.cd", "a@b.cd.", ".a@b.cd", "a.@b.cd",
-        "a..b@c.de", "a b@c.de", "a@b c.de", "a@@b.cd", "a@b@c.de", "\"a b\"@c.de", "a@-b.cd", "a@b-.cd", "a@b_c.de", "a<b@c.de",
-        "a@b.cd\n", "a\n@b.cd", "a@b.cd>", "a,b@c.de", "a@b.c\xff", "\xff@b.cd", "a\u202e@b.cd", "a\u00a0b@c.de", "a@b\u200d.cd",
-        "a@\u2028.cd", "a(comment)@b.cd", "a@b.cd,c@d.ef",
+        "",
+        "@",
+        "a",
+        "a@",
+        "@b.cd",
+        "a@b",
+        "a@b.1",
+        "a@1.2.3.4",
+        "a@[1.2.3.4]",
+        "a@b..cd",
+        "a@.b.cd",
+        "a@b.cd.",
+        ".a@b.cd",
+        "a.@b.cd",
+        "a..b@c.de",
+        "a b@c.de",
+        "a@b c.de",
+        "a@@b.cd",
+        "a@b@c.de",
+        "\"a b\"@c.de",
+        "a@-b.cd",
+        "a@b-.cd",
+        "a@b_c.de",
+        "a<b@c.de",
+        "a@b.cd\n",
+        "a\n@b.cd",
+        "a@b.cd>",
+        "a,b@c.de",
+        "a@b.c\xff",
+        "\xff@b.cd",
+        "a\u202e@b.cd",
+        "a\u00a0b@c.de",
+        "a@b\u200d.cd",
+        "a@\u2028.cd",
+        "a(comment)@b.cd",
+        "a@b.cd,c@d.ef",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         cr_expect_not(is_email(bad[i]), "%s", bad[i]);
@@ -54,10 +93,8 @@ Test(address, refuses_the_rest)
 Test(address, knows_two_spellings_of_one_address)
 {
     static const char *const same[][2] = {
-        { "Ann@Example.COM", "ann@example.com" },
-        { "ZO\u00cb@x.org", "zoe\u0308@x.org" },
-        { "stra\u00dfe@x.org", "STRASSE@X.org" },
-        { "a@B\u00dcCHER.de", "a@bu\u0308cher.de" },
+        { "Ann@Example.COM", "ann@example.com" },     { "ZO\u00cb@x.org", "zoe\u0308@x.org" },
+        { "stra\u00dfe@x.org", "STRASSE@X.org" },     { "a@B\u00dcCHER.de", "a@bu\u0308cher.de" },
         { "a@xn--bcher-kva.de", "a@b\u00fccher.de" },
     };
     for (size_t i = 0; i < sizeof same / sizeof *same; i++)
@@ -71,15 +108,52 @@ Test(address, knows_two_spellings_of_one_address)
 Test(address, takes_pages_only)
 {
     static const char *const good[] = {
-        "http://x.org", "https://x.org/a/b.png?c=d&e=%20#f", "HTTPS://x.org", "http://localhost:8000/", "http://127.0.0.1/x",
-        "http://[::1]:80/x", "https://b\u00fccher.de/\u00fc", "http://x.org?x", "http://a-b.c1.org/",
+        "http://x.org",
+        "https://x.org/a/b.png?c=d&e=%20#f",
+        "HTTPS://x.org",
+        "http://localhost:8000/",
+        "http://127.0.0.1/x",
+        "http://[::1]:80/x",
+        "https://b\u00fccher.de/\u00fc",
+        "http://x.org?x",
+        "http://a-b.c1.org/",
     };
     static const char *const bad[] = {
-        "", "http://", "http:///x", "https://?x", "javascript:alert(1)", "data:text/html,x", "ftp://x.org", "//x.org", "x.org", "http:/x.org",
-        "http://user@x.org", "http://user:pw@x.org/", "http://x.org:0/", "http://x.org:65536/", "http://x.org:8a/", "http://x.org:/",
-        "http://[::1/", "http://[::g]/", "http://[::1]x/", "http://1.2.3.4.5/", "http://-x.org/", "http://x..org/", "http://x.org\\@evil.com/",
-        "http://x.org/a b", "http://x.org/\"", "http://x.org/<script>", "http://x.org/%", "http://x.org/%4", "http://x.org/%zz",
-        "http://x.org/\n", "http://x.org/\u202e", "http://x.org/\xff", "http://x_y.org/", " http://x.org", "http://x.org ",
+        "",
+        "http://",
+        "http:///x",
+        "https://?x",
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "ftp://x.org",
+        "//x.org",
+        "x.org",
+        "http:/x.org",
+        "http://user@x.org",
+        "http://user:pw@x.org/",
+        "http://x.org:0/",
+        "http://x.org:65536/",
+        "http://x.org:8a/",
+        "http://x.org:/",
+        "http://[::1/",
+        "http://[::g]/",
+        "http://[::1]x/",
+        "http://1.2.3.4.5/",
+        "http://-x.org/",
+        "http://x..org/",
+        "http://x.org\\@evil.com/",
+        "http://x.org/a b",
+        "http://x.org/\"",
+        "http://x.org/<script>",
+        "http://x.org/%",
+        "http://x.org/%4",
+        "http://x.org/%zz",
+        "http://x.org/\n",
+        "http://x.org/\u202e",
+        "http://x.org/\xff",
+        "http://x_y.org/",
+        " http://x.org",
+        "http://x.org ",
     };
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         cr_expect(is_http_url(good[i]), "%s", good[i]);

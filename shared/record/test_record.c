@@ -83,10 +83,12 @@ static const char *violations(void)
     return out.size ? out.data : "";
 }
 
-static const char whole[] =
-    "{\"id\":\"7\",\"name\":\"Zo\u00eb \\\"q\\\"\",\"email\":\"a@b.cd\",\"url\":\"https://x.org/\",\"plays\":3,\"gain\":-0.1,"
-    "\"loud\":true,\"at\":\"2026-11-20T18:52:01.123Z\",\"state\":\"SUBMITTED\",\"tags\":[\"a\",\"b-2\"],\"numbers\":[1,-2],"
-    "\"parts\":[{\"title\":\"one\",\"seconds\":5},{\"title\":\"two\"}],\"best\":{\"title\":\"three\"},\"extra\":{\"k\":[1,null]}}";
+static const char whole[] = "{\"id\":\"7\",\"name\":\"Zo\u00eb "
+                            "\\\"q\\\"\",\"email\":\"a@b.cd\",\"url\":\"https://x.org/\",\"plays\":3,\"gain\":-0.1,"
+                            "\"loud\":true,\"at\":\"2026-11-20T18:52:01.123Z\",\"state\":\"SUBMITTED\",\"tags\":[\"a\","
+                            "\"b-2\"],\"numbers\":[1,-2],"
+                            "\"parts\":[{\"title\":\"one\",\"seconds\":5},{\"title\":\"two\"}],\"best\":{\"title\":"
+                            "\"three\"},\"extra\":{\"k\":[1,null]}}";
 
 Test(record, reads_and_writes_every_kind)
 {
@@ -131,7 +133,8 @@ Test(record, names_every_broken_rule_once)
         { "{}", "name required" },
         { "{\"name\":null}", "name required" },
         { "{\"name\":7}", "name type" },
-        { "{\"name\":\"a\",\"email\":\"nobody\",\"url\":\"javascript:alert(1)\",\"plays\":0}", "name min; email email; url url; plays min" },
+        { "{\"name\":\"a\",\"email\":\"nobody\",\"url\":\"javascript:alert(1)\",\"plays\":0}",
+          "name min; email email; url url; plays min" },
         { "{\"name\":\"01234567890\",\"plays\":101}", "name max; plays max" },
         { "{\"name\":\"0123456789\"}", "" },
         { "{\"name\":\"\u00eb\u00eb\u00eb\u00eb\u00eb\u00eb\u00eb\u00eb\u00eb\u00eb\"}", "" },
@@ -140,7 +143,8 @@ Test(record, names_every_broken_rule_once)
         { "{\"name\":\"a\\u0085b\"}", "name pattern" },
         { "{\"name\":\"a\\r\\nb\"}", "name pattern" },
         { "{\"name\":\"a\\n\\tb\"}", "" },
-        { "{\"name\":\"ab\",\"loud\":1,\"gain\":\"1\",\"at\":\"yesterday\",\"plays\":1.5}", "plays type; gain type; loud type; at type" },
+        { "{\"name\":\"ab\",\"loud\":1,\"gain\":\"1\",\"at\":\"yesterday\",\"plays\":1.5}",
+          "plays type; gain type; loud type; at type" },
         { "{\"name\":\"ab\",\"plays\":2.0,\"gain\":3}", "" },
         { "{\"name\":\"ab\",\"state\":\"draft\"}", "state enum" },
         { "{\"name\":\"ab\",\"state\":0}", "state type" },
@@ -150,7 +154,8 @@ Test(record, names_every_broken_rule_once)
         { "{\"name\":\"ab\",\"tags\":[\"A\",\"B\",\"C\",\"D\"]}", "tags max" },
         { "{\"name\":\"ab\",\"tags\":[\"\u97f3\u697d\",\"na\\u0308-1\"]}", "" },
         { "{\"name\":\"ab\",\"tags\":[\"a\\n\"]}", "tags pattern" },
-        { "{\"name\":\"ab\",\"parts\":[{\"title\":\"ab\"},{\"seconds\":0},4]}", "parts.1.title required; parts.1.seconds min; parts.2 type" },
+        { "{\"name\":\"ab\",\"parts\":[{\"title\":\"ab\"},{\"seconds\":0},4]}",
+          "parts.1.title required; parts.1.seconds min; parts.2 type" },
         { "{\"name\":\"ab\",\"best\":{\"title\":\"x\"}}", "best.title min" },
         { "{\"name\":\"ab\",\"best\":[]}", "best type" },
         { "{\"name\":\"ab\",\"extra\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15]}", "extra max" },
@@ -192,10 +197,28 @@ Test(record, lists_no_more_than_64_violations)
 Test(record, refuses_what_is_not_json_of_a_sane_size)
 {
     static const char *const texts[] = {
-        "", " ", "[]", "null", "\"x\"", "{", "{\"name\":}", "{\"name\":\"ab\"} x", "{\"name\":\"ab\",\"name\":\"cd\"}",
-        "{\"name\":\"a\\u0000b\"}", "{\"na\\u0000me\":\"ab\"}", "{\"name\":\"\\ud800\"}", "{\"name\":\"\xff\xfe\"}",
-        "{\"name\":\"\xc0\xaf\"}", "{\"name\":\"a\x01\"}", "{\"name\":'ab'}", "{\"name\":\"ab\",}", "{\"plays\":99999999999999999999}",
-        "{\"gain\":1e999}", "{\"gain\":NaN}", "\xef\xbb\xbf{\"name\":\"ab\"}", "{\"a\":[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]}",
+        "",
+        " ",
+        "[]",
+        "null",
+        "\"x\"",
+        "{",
+        "{\"name\":}",
+        "{\"name\":\"ab\"} x",
+        "{\"name\":\"ab\",\"name\":\"cd\"}",
+        "{\"name\":\"a\\u0000b\"}",
+        "{\"na\\u0000me\":\"ab\"}",
+        "{\"name\":\"\\ud800\"}",
+        "{\"name\":\"\xff\xfe\"}",
+        "{\"name\":\"\xc0\xaf\"}",
+        "{\"name\":\"a\x01\"}",
+        "{\"name\":'ab'}",
+        "{\"name\":\"ab\",}",
+        "{\"plays\":99999999999999999999}",
+        "{\"gain\":1e999}",
+        "{\"gain\":NaN}",
+        "\xef\xbb\xbf{\"name\":\"ab\"}",
+        "{\"a\":[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]}",
     };
     struct thing thing;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -237,9 +260,13 @@ Test(record, checks_a_struct_without_json)
 {
     const char *tags[] = { "ok", "NOT" };
     struct part parts[] = { { "ab", 0 }, { NULL, 601 } };
-    struct thing thing = { .name = "a", .email = "x", .plays = 101, .state = 9, .tags = { tags, 2 }, .parts = { parts, 2 } };
+    struct thing thing = {
+        .name = "a", .email = "x", .plays = 101, .state = 9, .tags = { tags, 2 }, .parts = { parts, 2 }
+    };
     cr_expect_not(record_check(&ctx, thing_fields, &thing));
-    cr_expect_str_eq(violations(), "name min; email email; plays max; state enum; tags pattern; parts.1.title required; parts.1.seconds max");
+    cr_expect_str_eq(
+        violations(),
+        "name min; email email; plays max; state enum; tags pattern; parts.1.title required; parts.1.seconds max");
     ctx_finish(&ctx);
     thing = (struct thing){ .name = "ab" };
     cr_expect(record_check(&ctx, thing_fields, &thing), "%s", violations());
@@ -250,7 +277,9 @@ Test(record, checks_a_struct_without_json)
 
 Test(record, holds_a_required_zero_to_its_bounds)
 {
-    static const struct field fields[] = { FIELD("n", INTEGER, struct part, seconds, .required = true, .least = 1, .most = 9), { 0 } };
+    static const struct field fields[] = {
+        FIELD("n", INTEGER, struct part, seconds, .required = true, .least = 1, .most = 9), { 0 }
+    };
     static const struct field free_fields[] = { FIELD("n", INTEGER, struct part, seconds, .required = true), { 0 } };
     struct part part = { 0 };
     cr_expect_not(record_check(&ctx, fields, &part));
@@ -291,8 +320,12 @@ Test(record, fails_on_a_stored_field_of_another_kind)
 
 Test(record, writes_numbers_that_read_back_the_same)
 {
-    static const double numbers[] = { 0.1, 1.0 / 3, 1e-300, 1.7976931348623157e308, -2.5, 123456789.125, 1e15, 9007199254740993.0, 5e-324 };
-    static const struct field fields[] = { FIELD("n", NUMBER, struct thing, gain, .always = true), FIELD("i", INTEGER, struct thing, plays), { 0 } };
+    static const double numbers[] = { 0.1,   1.0 / 3,       1e-300, 1.7976931348623157e308,
+                                      -2.5,  123456789.125, 1e15,   9007199254740993.0,
+                                      5e-324 };
+    static const struct field fields[] = { FIELD("n", NUMBER, struct thing, gain, .always = true),
+                                           FIELD("i", INTEGER, struct thing, plays),
+                                           { 0 } };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         struct thing thing = { .gain = numbers[i], .plays = i ? INT64_MIN : INT64_MAX }, back = { 0 };
         struct buf out = BUF(&ctx.arena);
@@ -370,7 +403,8 @@ Test(record, describes_itself)
     cr_expect_eq(json_object_size(members), 14);
     cr_expect_str_eq(json_string_value(json_array_get(json_object_get(schema, "required"), 0)), "name");
     char *name = json_dumps(json_object_get(members, "name"), JSON_COMPACT);
-    cr_expect_str_eq(name, "{\"type\":\"string\",\"minLength\":2,\"maxLength\":10,\"description\":\"What it is called\"}");
+    cr_expect_str_eq(name,
+                     "{\"type\":\"string\",\"minLength\":2,\"maxLength\":10,\"description\":\"What it is called\"}");
     char *tags = json_dumps(json_object_get(members, "tags"), JSON_COMPACT);
     cr_expect_str_eq(tags, "{\"type\":\"array\",\"minItems\":1,\"maxItems\":3,\"items\":{\"type\":\"string\","
                            "\"pattern\":\"^[\\\\p{Ll}\\\\p{Lo}\\\\d][\\\\p{Ll}\\\\p{Lo}\\\\d-]{0,49}$\"}}");

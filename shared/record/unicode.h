@@ -9,7 +9,8 @@
 char *unicode_nfc(struct arena *arena, const char *text);
 /* Case folded (full, no locale: "ss" for sharp s), then composed. Allocates. */
 char *unicode_fold(struct arena *arena, const char *text);
-/* A domain name as people read it: lower case, composed, `xn--` decoded (UTS 46); only lower case where it is no such name. */
+/* A domain name as people read it: lower case, composed, `xn--` decoded (UTS 46); only lower case where it is no such
+ * name. */
 char *unicode_domain(struct arena *arena, const char *domain);
 
 /* Cc: U+0000 to U+001F, U+007F to U+009F. */

@@ -13,8 +13,9 @@ struct store *cli_store(struct cli *cli)
 {
     const struct store_settings *set = &cli->set->store;
     if (!cli->store)
-        cli->store = store_open(cli->ctx, &(struct store_options){ .url = set->url, .service = "auth", .ferretdb = set->ferretdb },
-                                auth_collections);
+        cli->store = store_open(
+            cli->ctx, &(struct store_options){ .url = set->url, .service = "auth", .ferretdb = set->ferretdb },
+            auth_collections);
     if (cli->store && !migrate(cli->ctx, cli->store, set->migrations, NULL, NULL))
         return NULL;
     return cli->store;
@@ -67,7 +68,8 @@ bool cli_apikey_list(struct cli *cli, char **args)
         const struct apikey *found = page.items;
         for (size_t i = 0; i < page.count; i++) {
             const char *const *scopes = found[i].scopes.items;
-            printf("%s  %-24s  %s  expires %s ", found[i].doc.id, found[i].name, clock_format(&cli->ctx->arena, found[i].created_at),
+            printf("%s  %-24s  %s  expires %s ", found[i].doc.id, found[i].name,
+                   clock_format(&cli->ctx->arena, found[i].created_at),
                    found[i].expires_at ? clock_format(&cli->ctx->arena, found[i].expires_at) : "never");
             for (size_t k = 0; k < found[i].scopes.count; k++)
                 printf(" %s", scopes[k]);

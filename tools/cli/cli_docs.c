@@ -25,21 +25,24 @@
 
 struct documented {
     const char *title;
-    const char *prefix;                  /* of the public path */
-    const struct route *const *routes;   /* NULL-terminated */
+    const char *prefix;                /* of the public path */
+    const struct route *const *routes; /* NULL-terminated */
     const struct subject *const *subjects;
 };
 
-static const struct route *const auth_routes[] = { signin_routes,  token_routes,  session_routes, profile_routes,
+static const struct route *const auth_routes[] = { signin_routes, token_routes, session_routes, profile_routes,
                                                    apikey_routes, admin_routes, key_routes,     NULL };
-static const struct subject *const auth_subjects[] = { token_subjects, role_subjects, apikey_subjects, profile_subjects, key_subjects, NULL };
+static const struct subject *const auth_subjects[] = { token_subjects,   role_subjects, apikey_subjects,
+                                                       profile_subjects, key_subjects,  NULL };
 
 static const struct subject *const media_subjects[] = { track_subjects, search_subjects, NULL };
 
 enum { AUDIO_MAX_BYTES = 64 << 20 }; /* what AUDIO_MAX is where nothing else is set */
 
-static const char *const kinds[] = { [TEXT] = "text", [ID] = "id", [INTEGER] = "integer", [NUMBER] = "number", [FLAG] = "flag",
-                                     [TIME] = "time", [ENUM] = "one of", [LIST] = "list", [RECORD] = "record", [JSON] = "JSON" };
+static const char *const kinds[] = {
+    [TEXT] = "text", [ID] = "id",       [INTEGER] = "integer", [NUMBER] = "number", [FLAG] = "flag",
+    [TIME] = "time", [ENUM] = "one of", [LIST] = "list",       [RECORD] = "record", [JSON] = "JSON"
+};
 
 static void kind(const struct field *field)
 {
@@ -99,7 +102,8 @@ static const char *who(const struct route *route)
 static void route_docs(const char *prefix, const struct route *routes)
 {
     for (const struct route *route = routes; route->path; route++) {
-        printf("### %s %s%s\n\n%s. Who: %s", method_name(route->method), prefix, route->path, route->summary ? route->summary : "-", who(route));
+        printf("### %s %s%s\n\n%s. Who: %s", method_name(route->method), prefix, route->path,
+               route->summary ? route->summary : "-", who(route));
         if (route->body_max)
             printf("; body up to %zu KiB", route->body_max >> 10);
         if (route->cache)
@@ -133,15 +137,20 @@ bool cli_docs(struct cli *cli, char **args)
         return false;
     printf("# The API\n\n"
            "Made by `tonearm docs` from the tables of routes and subjects that the services run on; do not edit.\n\n"
-           "Every call through the edge needs `X-API-Key`, but for those that say \"all\"; those that say \"signed in\" or name a\n"
+           "Every call through the edge needs `X-API-Key`, but for those that say \"all\"; those that say \"signed "
+           "in\" or name a\n"
            "role need `Authorization: Bearer ACCESS_TOKEN` too. ADMIN passes every role.\n\n"
            "Success: `{\"code\":\"10000\",\"status\":200,\"message\":\"...\",\"data\":...}`. Failure:\n"
-           "`{\"code\":\"10001\",\"status\":400,\"message\":\"...\",\"requestId\":\"...\",\"errors\":[{\"field\",\"rule\",\"message\"}]}`, with `errors`\n"
-           "for fields that break a rule, all of them at once. Lists take `?limit=` (1 to 100, 20 without) and `?cursor=` and answer\n"
-           "`{\"items\":[...],\"next\":\"cursor or null\"}`. Bodies are at most 64 KiB where nothing else is said. `/health`, `/ready` and\n"
+           "`{\"code\":\"10001\",\"status\":400,\"message\":\"...\",\"requestId\":\"...\",\"errors\":[{\"field\","
+           "\"rule\",\"message\"}]}`, with `errors`\n"
+           "for fields that break a rule, all of them at once. Lists take `?limit=` (1 to 100, 20 without) and "
+           "`?cursor=` and answer\n"
+           "`{\"items\":[...],\"next\":\"cursor or null\"}`. Bodies are at most 64 KiB where nothing else is said. "
+           "`/health`, `/ready` and\n"
            "`/metrics` are there in every service.\n");
-    const struct route *const media_routes[] = { track_routes, search_routes, studio_routes(&cli->ctx->arena, AUDIO_MAX_BYTES),
-                                                 editor_routes, NULL };
+    const struct route *const media_routes[] = { track_routes, search_routes,
+                                                 studio_routes(&cli->ctx->arena, AUDIO_MAX_BYTES), editor_routes,
+                                                 NULL };
     service_docs(&(struct documented){ "Auth", "/auth", auth_routes, auth_subjects });
     service_docs(&(struct documented){ "Media", "/media", media_routes, media_subjects });
     return true;

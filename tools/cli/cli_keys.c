@@ -106,8 +106,10 @@ bool cli_migrate(struct cli *cli, char **args)
     if (!cli_done(cli, args))
         return false;
     const struct store_settings *set = &cli->set->store;
-    static const struct collection *const media_collections[] = { &track_collection, &cover_collection, &marker_collection, NULL };
-    cli->store = store_open(cli->ctx, &(struct store_options){ .url = set->url, .service = service, .ferretdb = set->ferretdb },
+    static const struct collection *const media_collections[] = { &track_collection, &cover_collection,
+                                                                  &marker_collection, NULL };
+    cli->store = store_open(cli->ctx,
+                            &(struct store_options){ .url = set->url, .service = service, .ferretdb = set->ferretdb },
                             text_equal(service, "auth") ? auth_collections : media_collections);
     size_t applied = 0;
     if (!cli->store || !migrate(cli->ctx, cli->store, set->migrations, NULL, &applied))

@@ -53,8 +53,10 @@ static const char *state_of(struct arena *arena, const char *name, const char *a
 {
     bool redis = text_starts(name, "redis"), nats = text_equal(name, "nats"), mongo = text_starts(name, "mongo");
     const char *path = text_starts(name, "edge") ? "/status" : "/ready";
-    const char *hello = redis || nats || mongo ? redis ? "PING\r\n" : ""
-                                               : arena_printf(arena, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", path, address);
+    const char *hello = redis || nats || mongo
+                            ? redis ? "PING\r\n" : ""
+                            : arena_printf(arena, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", path,
+                                           address);
     if (mongo) {
         _cleanup_(closep) int fd = connect_to(address);
         return fd >= 0 ? "ready" : "down";
@@ -62,7 +64,7 @@ static const char *state_of(struct arena *arena, const char *name, const char *a
     const char *line = first_line(arena, address, hello);
     if (!line)
         return "down";
-    bool ready = redis ? text_starts(line, "+PONG") || text_starts(line, "-NOAUTH")
+    bool ready = redis  ? text_starts(line, "+PONG") || text_starts(line, "-NOAUTH")
                  : nats ? text_starts(line, "INFO ")
                         : strstr(line, " 200 ") != NULL;
     return ready ? "ready" : "not ready";

@@ -9,20 +9,24 @@
 static const struct setting settings[] = {
     STORE_SETTINGS(struct cli_settings, store, "auth"),
     SETTING("AUTH_MASTER_SECRET", SETTING_SECRET, struct cli_settings, master, .help = "seals what auth stores"),
-    SETTING("AUTH_SIGNING_KEY_FILE", SETTING_TEXT, struct cli_settings, signing_key, .help = "the first signing key (PEM)"),
-    SETTING("TONEARM_RUN", SETTING_TEXT, struct cli_settings, run, .value = "run", .help = "where ./dev keeps its system"),
+    SETTING("AUTH_SIGNING_KEY_FILE", SETTING_TEXT, struct cli_settings, signing_key,
+            .help = "the first signing key (PEM)"),
+    SETTING("TONEARM_RUN", SETTING_TEXT, struct cli_settings, run, .value = "run",
+            .help = "where ./dev keeps its system"),
     { 0 },
 };
 
 const struct command commands[] = {
-    { "apikey", "create", "--name NAME [--scopes A,B] [--rate N] [--quiet]", "makes an API key and prints it, once", cli_apikey_create },
+    { "apikey", "create", "--name NAME [--scopes A,B] [--rate N] [--quiet]", "makes an API key and prints it, once",
+      cli_apikey_create },
     { "apikey", "list", "", "all API keys, without their secrets", cli_apikey_list },
     { "apikey", "revoke", "ID", "ends an API key, everywhere within a second", cli_apikey_revoke },
     { "user", "create", "--email E --name N [--role CODE] [--password-file F] [--if-missing]",
       "makes an account; without a file the password is read from stdin", cli_user_create },
     { "user", "list", "[--limit N]", "all accounts", cli_user_list },
     { "user", "roles", "EMAIL|ID CODE ...", "gives an account these roles and no others", cli_user_roles },
-    { "user", "status", "EMAIL|ID active|suspended", "suspends an account (its sessions end) or lets it in again", cli_user_status },
+    { "user", "status", "EMAIL|ID active|suspended", "suspends an account (its sessions end) or lets it in again",
+      cli_user_status },
     { "keygen", NULL, "DIR", "makes DIR/master.key and DIR/signing.pem where they are missing", cli_keygen },
     { "env", NULL, "[auth|media|notify|edge]", "every setting of a process, as an .env file to start from", cli_env },
     { "migrate", NULL, "[auth|media]", "applies what is missing in migrations/SERVICE to STORE_URL", cli_migrate },
@@ -81,8 +85,8 @@ static void usage(FILE *out)
 {
     fprintf(out, "usage: tonearm [--env-file FILE] COMMAND\n\n");
     for (const struct command *command = commands; command->group; command++)
-        fprintf(out, "  %s%s%s %s\n      %s\n", command->group, command->name ? " " : "", command->name ? command->name : "",
-                command->arguments, command->help);
+        fprintf(out, "  %s%s%s %s\n      %s\n", command->group, command->name ? " " : "",
+                command->name ? command->name : "", command->arguments, command->help);
     fprintf(out, "\nSettings (`tonearm --settings` explains them):");
     for (const struct setting *setting = settings; setting->name; setting++)
         fprintf(out, " %s", setting->name);

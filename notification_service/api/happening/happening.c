@@ -5,8 +5,10 @@
 
 void happening_init(struct happening *happening, struct metrics *metrics)
 {
-    happening->events = metric_counter(metrics, "tonearm_notify_events_total", "events delivered to this replica", "type");
-    happening->delay = metric_histogram(metrics, "tonearm_notify_event_delay_seconds", "from the write to the handler", NULL);
+    happening->events = metric_counter(metrics, "tonearm_notify_events_total", "events delivered to this replica",
+                                       "type");
+    happening->delay = metric_histogram(metrics, "tonearm_notify_event_delay_seconds", "from the write to the handler",
+                                        NULL);
 }
 
 bool happening_handle(struct ctx *ctx, void *self, const struct consumed *event)
