@@ -105,6 +105,11 @@ void conn_end(struct conn *conn, struct exchange *x, bool aborted)
         h2o_linklist_insert(&conn->loop->finished, &conn->finished);
 }
 
+void conn_tunnelled(struct conn *conn)
+{
+    conn_set_phase(conn, CONN_TUNNEL);
+}
+
 static void await_head(struct conn *conn)
 {
     if (conn->phase != CONN_HEAD || !conn->sock->_cb.read || conn->sock->_cb.read == conn_on_head)

@@ -18,6 +18,7 @@ enum conn_phase {
     CONN_H2,
     CONN_PEN,    /* HTTP/2 past a budget: left alone for a while, for who is closed comes back at once */
     CONN_LINGER, /* refused: what still comes is thrown away, so that the client can read why */
+    CONN_TUNNEL, /* HTTP is over: see tunnel.h */
     CONN_GONE,
 };
 
@@ -59,6 +60,8 @@ const char *conn_check(struct conn *conn, int *status);
 /* A request begins, ends. `aborted`: the client went away before it was answered. */
 void conn_begin(struct conn *conn, struct exchange *x);
 void conn_end(struct conn *conn, struct exchange *x, bool aborted);
+/* Its request has become a tunnel. */
+void conn_tunnelled(struct conn *conn);
 /* After each turn of the loop: connections whose request is over wait for the next head. */
 void conn_after_run(struct loop *loop);
 /* Every 100 ms: timeouts. */

@@ -29,7 +29,8 @@ static bool guard(struct conn *conn, const char *data, size_t size)
     if (!fault)
         return true;
     atomic_fetch_add_explicit(&conn->loop->edge->limits.refused, 1, memory_order_relaxed);
-    log_warn(NULL, "an HTTP/2 connection was cut off", "peer", conn->peer, "too many", fault);
+    if (loop_may_log(conn->loop))
+        log_warn(NULL, "an HTTP/2 connection was cut off", "peer", conn->peer, "too many", fault);
     return false;
 }
 

@@ -79,6 +79,8 @@ void conn_sweep(struct loop *loop, int64_t now_ms)
             continue;
         if (over)
             conn_cut(conn);
+        else if (loop->stopping && conn->phase == CONN_TUNNEL) /* it has no end to be waited for */
+            conn_cut(conn);
         else if (loop->stopping && idle(conn))
             conn_drop(conn, h2o_socket_error_closed);
         else

@@ -6,6 +6,7 @@
 #include "edge_metrics.h"
 #include "h2_names.h"
 #include "proxy.h"
+#include "tunnel.h"
 
 #include <linux/sockios.h>
 #include <stdarg.h>
@@ -115,18 +116,29 @@ static void choose_framing(struct exchange *x)
     }
 }
 
-void exchange_start(struct exchange *x)
+static void complete_head(struct exchange *x)
 {
     if (x->route)
         for (const struct kong_plugin *const *row = x->route->chain; *row; row++)
             if ((*row)->plugin->header)
                 (*row)->plugin->header(x, (*row)->config);
     add_common_headers(x);
+    x->started = true;
+}
+
+void exchange_start(struct exchange *x)
+{
+    complete_head(x);
     choose_framing(x);
     if (x->conn->unsafe_body)
         x->req->http1_is_persistent = 0;
-    x->started = true;
     h2o_start_response(x->req, &x->generator);
+}
+
+void exchange_leave(struct exchange *x)
+{
+    complete_head(x);
+    x->finished = true;
 }
 
 void exchange_send(struct exchange *x, h2o_iovec_t *parts, size_t count, h2o_send_state_t state)
@@ -273,6 +285,7 @@ static const char *check(struct exchange *x, int *status)
 {
     h2o_req_t *req = x->req;
     const char *fault = req->version >= 0x200 ? h2_names_check(req, status) : conn_check(x->conn, status);
+    x->malformed = fault && req->version >= 0x200 && *status == 400;
     if (fault)
         return fault;
     struct limits *limits = &x->loop->edge->limits;
@@ -302,8 +315,6 @@ static void begin(struct exchange *x)
     }
     if (x->req->version < 0x200)
         x->req->http1_is_persistent = 0;
-    else
-        x->malformed = status == 400;
     exchange_refuse(x, status, fault);
 }
 
@@ -327,6 +338,7 @@ int exchange_on_req(h2o_handler_t *self, h2o_req_t *req)
     x->begun_us = clock_us();
     x->method = method_bit(req->input.method.base, req->input.method.len);
     x->head_request = x->method == METHOD_HEAD;
+    x->upgrade = tunnel_wanted(req);
     x->idempotent = x->method & (METHOD_GET | METHOD_HEAD | METHOD_PUT | METHOD_DELETE | METHOD_OPTIONS);
     h2o_linklist_insert(&loop->exchanges, &x->link);
     identify(x);

@@ -66,6 +66,7 @@ struct exchange {
     bool counted;          /* by edge_limits.h */
     size_t held;           /* bytes of the body that are counted there too: HTTP/2 */
     bool malformed;        /* HTTP/2: the answer ends with a reset of the stream (RFC 9113, 8.1.1) */
+    bool upgrade;          /* asks for WebSocket */
     bool started, finished, sending, chunk_out, events, half_closed, abandoned;
     struct proxy proxy;
 };
@@ -88,6 +89,8 @@ const h2o_iovec_t *exchange_request_header(const struct exchange *x, const char 
 /* For proxy.c. */
 /* Runs the plugins' header hooks, adds what every answer has, gives the head to h2o. */
 void exchange_start(struct exchange *x);
+/* All is said: what follows is not HTTP. */
+void exchange_leave(struct exchange *x);
 void exchange_send(struct exchange *x, h2o_iovec_t *parts, size_t count, h2o_send_state_t state);
 
 /* For conn.c: the client has gone; it has closed its side. */

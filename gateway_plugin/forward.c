@@ -253,6 +253,13 @@ static void put_forwarded(struct writer *writer, const struct exchange *x)
         put_header(writer, "x-forwarded-prefix", x->path.text, x->prefix);
 }
 
+/* Hop by hop, so said anew. */
+static void put_upgrade(struct writer *writer, const struct exchange *x)
+{
+    if (x->upgrade)
+        put_text(writer, "connection: upgrade\r\nupgrade: websocket\r\n");
+}
+
 static void put_identity(struct writer *writer, const struct exchange *x, const struct member *member)
 {
     put_header_text(writer, "x-request-id", x->request_id);
@@ -298,6 +305,7 @@ static void put_head(struct writer *writer, const struct exchange *x, const stru
     put_passing(writer, x);
     put_forwarded(writer, x);
     put_identity(writer, x, member);
+    put_upgrade(writer, x);
     if (req->entity.base || x->method & (METHOD_POST | METHOD_PUT | METHOD_PATCH))
         put_number(writer, "content-length", req->entity.len);
     put(writer, "\r\n", 2);

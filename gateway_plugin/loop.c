@@ -7,10 +7,11 @@
 #include "edge_tls.h"
 #include "exchange.h"
 #include "origin.h"
+#include "tunnel.h"
 
 #include <arpa/inet.h>
 
-enum { ACCEPTS = 32, BLOCKS_KEPT = 128, TICK_MS = 100 };
+enum { ACCEPTS = 32, BLOCKS_KEPT = 128, TICK_MS = 100, LINES_A_SECOND = 20 };
 
 uint64_t loop_random(struct loop *loop)
 {
@@ -20,6 +21,15 @@ uint64_t loop_random(struct loop *loop)
     loop->random[0] = (a << 24 | a >> 40) ^ b ^ (b << 16);
     loop->random[1] = b << 37 | b >> 27;
     return out;
+}
+
+bool loop_may_log(struct loop *loop)
+{
+    int64_t second = clock_ms() / 1000;
+    if (loop->log_second != second)
+        loop->logged = 0;
+    loop->log_second = second;
+    return loop->logged++ < LINES_A_SECOND;
 }
 
 struct block *loop_block(struct loop *loop)
@@ -150,6 +160,7 @@ static void set_up(struct loop *loop)
     h2o_context_init(&loop->ctx, h2o_evloop_create(), loop->global);
     h2o_multithread_register_receiver(loop->ctx.queue, &loop->receiver, on_messages);
     loop->pools = pools_create(loop);
+    h2o_timeout_init(loop->ctx.loop, &loop->tunnel_timeout, TUNNEL_MS);
     loop->tick.cb = on_tick;
     h2o_timeout_link(loop->ctx.loop, &loop->ctx.hundred_ms_timeout, &loop->tick);
     for (struct listener *listener = loop->listeners; listener; listener = listener->next) {
@@ -167,6 +178,7 @@ static void tear_down(struct loop *loop)
     h2o_evloop_run(loop->ctx.loop, 0); /* the last messages; sockets that were closed are freed */
     conn_after_run(loop);
     h2o_multithread_unregister_receiver(loop->ctx.queue, &loop->receiver);
+    h2o_timeout_dispose(loop->ctx.loop, &loop->tunnel_timeout);
     h2o_loop_t *evloop = loop->ctx.loop;
     h2o_context_dispose(&loop->ctx);
     h2o_evloop_destroy(evloop);

@@ -43,8 +43,11 @@ struct loop {
     struct pools *pools;
     struct block *blocks; /* free ones */
     size_t block_count;
+    h2o_timeout_t tunnel_timeout;
     h2o_timeout_entry_t tick; /* every 100 ms */
     uint64_t random[2];
+    int64_t log_second;
+    unsigned logged; /* lines in this second */
     size_t conn_count;
     bool stopping;
     int64_t stop_at; /* on clock_ms(): what is left then is cut off */
@@ -76,6 +79,8 @@ void loop_stop(struct loop *loop, int64_t drain_ms);
 void loop_drain(struct loop *loop);
 /* Ends the thread, frees all. NULL is fine. */
 void loop_free(struct loop *loop);
+/* On its thread: is there room for another line in the log this second? An outage must not fill the disk. */
+bool loop_may_log(struct loop *loop);
 /* On its thread: not for secrets. */
 uint64_t loop_random(struct loop *loop);
 

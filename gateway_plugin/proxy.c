@@ -96,8 +96,9 @@ static void on_written(void *self, bool failed)
 
 void proxy_fail(struct exchange *x, int status, const char *message)
 {
-    log_warn(NULL, message, "requestId", x->request_id, "service", proxy_service(x)->name, "member",
-             x->proxy.member ? x->proxy.member->name : "none");
+    if (loop_may_log(x->loop))
+        log_warn(NULL, message, "requestId", x->request_id, "service", proxy_service(x)->name, "member",
+                 x->proxy.member ? x->proxy.member->name : "none");
     proxy_finish(x);
     exchange_refuse(x, status, message);
 }

@@ -1,5 +1,7 @@
 #include "proxy_parts.h"
 
+#include "tunnel.h"
+
 enum { INTERIM_MAX = 16 };
 
 static void finish_origin(struct exchange *x)
@@ -130,6 +132,17 @@ static void start_reply(struct exchange *x, const struct reply_head *head)
     exchange_start(x);
 }
 
+static void switch_protocols(struct exchange *x, const struct reply_head *head, size_t skip)
+{
+    struct proxy *proxy = &x->proxy;
+    if (!x->upgrade) {
+        proxy_fail(x, 502, "the service switched protocols unasked");
+        return;
+    }
+    proxy_report(x, OUTCOME_STATUS, 101);
+    tunnel_start(x, head, h2o_iovec_init(proxy->block->data + skip, proxy->end - skip));
+}
+
 /* The block holds `end` bytes from the first of the head on. false: more must come, or the exchange has failed. */
 static bool read_head(struct exchange *x, struct reply_head *head, size_t *skip)
 {
@@ -153,7 +166,7 @@ static bool read_head(struct exchange *x, struct reply_head *head, size_t *skip)
             if (head->status >= 200)
                 return true;
             if (head->status == 101) {
-                proxy_fail(x, 502, "the service switched protocols unasked");
+                switch_protocols(x, head, *skip);
                 return false;
             }
         }

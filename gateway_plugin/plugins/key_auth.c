@@ -162,7 +162,9 @@ static enum verdict admit(struct exchange *x, const struct key_auth *auth, struc
 {
     if (!grant_reaches(grant, x->path.text, x->path.size))
         return refuse(x, auth, 403, "this API key does not reach this path");
-    x->identity = (struct identity){ exchange_printf(x, "%s", grant->id), exchange_printf(x, "%s", grant->name), NULL };
+    /* The name is somebody's choice: it must not end a line. */
+    const char *name = is_field_value(grant->name, strlen(grant->name)) ? grant->name : "";
+    x->identity = (struct identity){ exchange_printf(x, "%s", grant->id), exchange_printf(x, "%s", name), NULL };
     x->identity.credential = x->identity.id;
     return limit_rate(x, auth, grant);
 }

@@ -229,6 +229,18 @@ static void do_events(struct call *call)
     call->close = true;
 }
 
+/* Agrees, says a word at once, and then repeats what it hears. */
+static void do_socket(struct call *call)
+{
+    char scratch[4096];
+    send_text(call,
+              "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: "
+              "abc\r\n\r\nwelcome");
+    for (ssize_t got; (got = recv(call->fd, scratch, sizeof scratch, 0)) > 0;)
+        send_all(call->fd, scratch, (size_t)got);
+    call->close = true;
+}
+
 static void do_status(struct call *call)
 {
     char text[128];
@@ -277,6 +289,7 @@ static const struct {
     { "/status", do_status },
     { "/garbage", do_garbage },
     { "/huge-head", do_huge_head },
+    { "/socket", do_socket },
 };
 
 static bool read_head(struct call *call)

@@ -403,6 +403,60 @@ EDGE_TEST(edge_proxy, a_client_that_goes_away_leaves_nothing)
     free(status);
 }
 
+static const char upgrade[] =
+    "GET /one/socket HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n"
+    "Sec-WebSocket-Key: x\r\nSec-WebSocket-Version: 13\r\n\r\nearly ";
+
+static void expect_heard(int fd, const char *text)
+{
+    char got[256] = "";
+    size_t size = 0;
+    while (size < strlen(text)) {
+        ssize_t part = recv(fd, got + size, sizeof got - 1 - size, 0);
+        cr_assert_gt(part, 0, "%s", got);
+        size += (size_t)part;
+    }
+    cr_expect_str_eq(got, text);
+}
+
+EDGE_TEST(edge_proxy, passes_websockets_both_ways)
+{
+    char head[4096];
+    int fd = dial(edge.port);
+    say(fd, upgrade);
+    size_t size = 0;
+    while (!memmem(head, size, "\r\n\r\n", 4)) {
+        cr_assert_eq(recv(fd, head + size, 1, 0), 1);
+        size++;
+    }
+    head[size] = 0;
+    cr_expect_eq(status_of(head), 101);
+    cr_expect(has(head, "upgrade: websocket\r\n") && has(head, "connection: upgrade\r\n") &&
+                  has(head, "sec-websocket-accept: abc\r\n") && has(head, "x-request-id: "),
+              "%s", head);
+    expect_heard(fd, "welcomeearly ");
+    for (int i = 0; i < 10; i++) {
+        say(fd, "hello");
+        expect_heard(fd, "hello");
+    }
+    close(fd);
+    /* Unasked for it is no answer; and who only asks by half gets none. */
+    char *answer = get(edge.port, "/one/socket", "Upgrade: websocket\r\n");
+    cr_expect_eq(status_of(answer), 502, "%s", answer);
+    free(answer);
+    backend_last_head(one, head, sizeof head);
+    cr_expect_not(has(head, "upgrade"), "%s", head);
+    /* One that is open holds no stop up. */
+    fd = dial(edge.port);
+    say(fd, upgrade);
+    cr_assert_gt(recv(fd, head, sizeof head, 0), 0);
+    int64_t begun = clock_ms();
+    edge_process_signal(&edge, 15);
+    free(hear_all(fd, 5000, NULL));
+    cr_expect_lt(clock_ms() - begun, 1500);
+    close(fd);
+}
+
 /* One that has only said all it wants to say is still answered. */
 EDGE_TEST(edge_proxy, answers_a_client_that_closed_its_half)
 {
