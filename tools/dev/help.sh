@@ -14,7 +14,7 @@ usage: ./dev COMMAND
   logs [PROCESS]   follow what the processes print
   tonearm ARGS     the command line in the running system's environment (try: ./dev tonearm --help)
   build            build only
-  test [NAME ...]  everything from a clean machine, or only: unit, sanitize, e2e
+  test [NAME ...]  everything from a clean machine, or only: lint, unit, sanitize, threads, e2e, mutants
   bench [NAME]     measure side by side with peers in one run
   lint, fmt        check, or mend, the layout of the code
   clean            remove what was built and all state

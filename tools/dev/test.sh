@@ -1,7 +1,7 @@
 # ./dev test: everything, from a clean machine; the last line counts every test of every suite.
 
 # Suites in the order in which they fail soonest.
-suites="lint unit sanitize threads e2e"
+suites="lint unit sanitize threads e2e mutants"
 
 dev_test() {
     local wanted=${*:-$suites} suite failed=0
@@ -124,6 +124,13 @@ e2e_on() {
     [ $status -eq 0 ] || grep -E '^(FAIL|ERROR|Traceback|AssertionError|[A-Za-z]*Error)|^  File .*tests/' "$ROOT/run/log/e2e-$store.log" | tail -n 60
     echo "   $(awk '{ print $1 " passed, " $2 " failed, " $3 " skipped" }' "$results/e2e-$store")"
     return $status
+}
+
+# Each check taken out, one after the other: a test must notice.
+test_mutants() {
+    COUNT=$results/mutants "$ROOT/tests/mutants/run" 2>&1 | sed 's/^/   /'
+    [ -f "$results/mutants" ] || echo "0 1 0" >"$results/mutants"
+    [ "$(cut -d' ' -f2 "$results/mutants")" = 0 ]
 }
 
 test_lint() {
