@@ -44,12 +44,10 @@ static bool put_artist(struct ctx *ctx, struct connection *writer, const char *i
 }
 
 /* Spelt as most of its tracks spell it. */
-static const char artist_sql[] = "SELECT (SELECT name FROM facets WHERE kind IN (1, 2) AND value = ?1 GROUP BY name "
-                                 "ORDER BY COUNT(*) DESC, name LIMIT 1),"
-                                 " (SELECT COUNT(*) FROM facets WHERE kind = 1 AND value = ?1),"
-                                 " (SELECT COUNT(DISTINCT album.value) FROM facets mine JOIN facets album ON "
-                                 "album.track = mine.track AND album.kind = 3"
-                                 "  WHERE mine.kind IN (1, 2) AND mine.value = ?1)";
+static const char artist_sql[] =
+    "SELECT (SELECT name FROM spellings WHERE kind IN (1, 2) AND value = ?1 GROUP BY name ORDER BY SUM(tracks) DESC, name LIMIT 1),"
+    " (SELECT SUM(tracks) FROM spellings WHERE kind = 1 AND value = ?1),"
+    " (SELECT COUNT(DISTINCT album) FROM on_albums WHERE kind IN (1, 2) AND value = ?1)";
 
 static bool refresh_artist(struct ctx *ctx, struct connection *writer, const char *id)
 {
@@ -74,7 +72,7 @@ struct album_row {
 
 /* Name, artists and picture are those of its first track; the year is the earliest. */
 static const char album_sql[] = "SELECT facets.name, tracks.album, tracks.cover, tracks.year, tracks.duration FROM "
-                                "facets JOIN tracks ON tracks.n = facets.track"
+                                "facets CROSS JOIN tracks ON tracks.n = facets.track"
                                 " WHERE kind = 3 AND value = ? ORDER BY disc, number, tracks.id";
 
 static bool read_album(struct ctx *ctx, struct connection *writer, const char *id, struct album_row *album)
@@ -138,21 +136,15 @@ static bool refresh_album(struct ctx *ctx, struct connection *writer, const char
     return statement_run(ctx, writer, row) && put_album_words(ctx, writer, &album);
 }
 
+static const char genre_sql[] =
+    "INSERT INTO genres SELECT value, (SELECT name FROM spellings WHERE kind = 4 AND value = ?1 ORDER BY tracks DESC, name LIMIT 1),"
+    " SUM(tracks), COALESCE((SELECT albums FROM genre_albums WHERE genre = ?1), 0)"
+    " FROM spellings WHERE kind = 4 AND value = ?1 GROUP BY value";
+
 static bool refresh_genre(struct ctx *ctx, struct connection *writer, const char *value)
 {
     return drop(ctx, writer, NULL, "DELETE FROM genres WHERE id = ?", value) &&
-           statement_run(
-               ctx, writer,
-               statement_for(
-                   ctx, writer,
-                   "INSERT INTO genres SELECT ?1,"
-                   " (SELECT name FROM facets WHERE kind = 4 AND value = ?1 GROUP BY name ORDER BY COUNT(*) DESC, name "
-                   "LIMIT 1),"
-                   " (SELECT COUNT(*) FROM facets WHERE kind = 4 AND value = ?1),"
-                   " (SELECT COUNT(DISTINCT album.value) FROM facets mine JOIN facets album ON album.track = mine.track"
-                   "  AND album.kind = 3 WHERE mine.kind = 4 AND mine.value = ?1)"
-                   " WHERE EXISTS (SELECT 1 FROM facets WHERE kind = 4 AND value = ?1)",
-                   value));
+           statement_run(ctx, writer, statement_for(ctx, writer, genre_sql, value));
 }
 
 bool group_refresh(struct ctx *ctx, struct library *library, enum facet facet, const char *value)
@@ -199,11 +191,19 @@ static bool refresh_batch(struct ctx *ctx, struct library *library, enum facet f
     return code == SQLITE_DONE;
 }
 
+/* While building nothing is counted: it is done here at once. */
+static const char count_all[] =
+    "INSERT INTO spellings SELECT kind, value, name, COUNT(*) FROM facets GROUP BY kind, value, name;"
+    "INSERT INTO on_albums SELECT mine.kind, mine.value, album.value, COUNT(*) FROM facets mine"
+    " CROSS JOIN facets album ON album.track = mine.track AND album.kind = 3 WHERE mine.kind IN (1, 2, 4)"
+    " GROUP BY mine.kind, mine.value, album.value;";
+
 bool groups_refresh_all(struct ctx *ctx, struct library *library)
 {
     static const enum facet facets[] = { FACET_ARTIST, FACET_ALBUM_ARTIST, FACET_ALBUM, FACET_GENRE };
     char after[4096] = "";
-    bool good = connection_run(ctx, library->writer, "BEGIN IMMEDIATE");
+    bool good = connection_run(ctx, library->writer, "BEGIN IMMEDIATE") &&
+                connection_run(ctx, library->writer, count_all);
     for (size_t i = 0; good && i < sizeof facets / sizeof *facets; i++) {
         bool more = true;
         after[0] = '\0';

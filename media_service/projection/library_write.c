@@ -81,8 +81,6 @@ static bool count(struct ctx *ctx, struct library *library, int64_t n, int by)
         "INSERT INTO on_albums SELECT mine.kind, mine.value, album.value, ?2 FROM facets mine"
         " CROSS JOIN facets album ON album.track = ?1 AND album.kind = 3 WHERE mine.track = ?1 AND mine.kind IN (1, 2, 4)"
         " ON CONFLICT DO UPDATE SET tracks = tracks + excluded.tracks",
-        "DELETE FROM spellings WHERE ?2 < 0 AND tracks <= 0 AND (kind, value) IN (SELECT kind, value FROM facets WHERE track = ?1)",
-        "DELETE FROM on_albums WHERE ?2 < 0 AND tracks <= 0 AND (kind, value) IN (SELECT kind, value FROM facets WHERE track = ?1)",
     };
     for (size_t i = 0; !library->building && i < sizeof sql / sizeof *sql; i++) {
         sqlite3_stmt *statement = statement_of(ctx, library->writer, sql[i]);
@@ -208,9 +206,42 @@ static bool put_words(struct ctx *ctx, struct connection *writer, int64_t n, con
     return statement_run(ctx, writer, put);
 }
 
+static bool drop_one(struct ctx *ctx, struct connection *writer, const char *sql, const struct value *of,
+                     const char *album)
+{
+    sqlite3_stmt *statement = statement_of(ctx, writer, sql);
+    if (!statement)
+        return false;
+    sqlite3_bind_int(statement, 1, (int)of->facet);
+    bind_text(statement, 2, of->value);
+    if (album)
+        bind_text(statement, 3, album);
+    return statement_run(ctx, writer, statement);
+}
+
+/* What was counted down to nothing goes. By whole keys: an IN over two columns would look through all of a kind. */
+static bool drop_uncounted(struct ctx *ctx, struct connection *writer, const struct values *values)
+{
+    static const char spelling[] = "DELETE FROM spellings WHERE kind = ? AND value = ? AND tracks <= 0";
+    static const char on_album[] = "DELETE FROM on_albums WHERE kind = ? AND value = ? AND album = ? AND tracks <= 0";
+    for (size_t i = 0; i < values->count; i++) {
+        const struct value *of = &values->items[i];
+        if (!drop_one(ctx, writer, spelling, of, NULL))
+            return false;
+        for (size_t j = 0; j < values->count; j++)
+            if (values->items[j].facet == FACET_ALBUM && !drop_one(ctx, writer, on_album, of, values->items[j].value))
+                return false;
+    }
+    return true;
+}
+
 static bool refresh(struct ctx *ctx, struct library *library, const struct values *values)
 {
-    for (size_t i = 0; !library->building && i < values->count; i++)
+    if (library->building)
+        return true;
+    if (!drop_uncounted(ctx, library->writer, values))
+        return false;
+    for (size_t i = 0; i < values->count; i++)
         if (!group_refresh(ctx, library, values->items[i].facet, values->items[i].value))
             return false;
     return true;

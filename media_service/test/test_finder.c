@@ -336,9 +336,11 @@ static const char *dump(struct library *of)
     for (size_t i = 0; i < sizeof questions / sizeof *questions; i++) {
         sqlite3_stmt *rows = statement_of(&ctx, reader, questions[i]);
         must(rows);
-        while (statement_step(&ctx, reader, rows) == SQLITE_ROW)
+        int code;
+        while ((code = statement_step(&ctx, reader, rows)) == SQLITE_ROW)
             for (int column = 0; column < sqlite3_column_count(rows); column++)
                 buf_printf(&out, "%s|", column_text(&ctx, rows, column));
+        cr_assert_eq(code, SQLITE_DONE);
         sqlite3_reset(rows);
     }
     library_reader_done(of, reader);
@@ -375,7 +377,11 @@ Test(finder, any_order_of_events_gives_what_a_new_build_gives)
             must(library_apply(&ctx, built, now[n]));
     must(library_commit(&ctx, built, 1));
     must(library_finish(&ctx, built, (struct position){ 7, 8, 9 }));
-    cr_expect_str_eq(dump(library), dump(built));
+    const char *a = dump(library), *b = dump(built);
+    size_t at = 0;
+    while (a[at] && a[at] == b[at])
+        at++;
+    cr_expect(!a[at] && !b[at], "from byte %zu: %.120s, not %.120s", at, a + at, b + at);
     cr_expect_gt(strlen(dump(built)), 1000);
     library_unref(built);
 }
