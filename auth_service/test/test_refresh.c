@@ -111,7 +111,8 @@ Test(refresh, is_not_ended_by_who_only_guesses)
     struct person ann = signup("ann"), bob = signup("bob");
     const char *second = text_at(refresh(ann.refresh).data, "refreshToken");
     text_at(refresh(second).data, "refreshToken");
-    const char *secret = bob.refresh + strlen("tr_") + strlen(bob.session) + strlen("_1"); /* may hold more of '_' itself */
+    const char *secret = bob.refresh + strlen("tr_") + strlen(bob.session) +
+                         strlen("_1"); /* may hold more of '_' itself */
     cr_assert_eq(strlen(secret), strlen("_") + 43, "%s", bob.refresh);
     const char *const forged[] = {
         format("tr_%s_1%s", ann.session, secret),

@@ -1,14 +1,14 @@
 #include "projection/library.h"
 
 #include "base/clock.h"
+#include "crypto/digest.h"
 #include "projection/library_parts.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum {
-    SCHEMA =
-        1, /* raise it with every change below, and with what is written into it: files of another one are built anew */
+    CONTENT = 2, /* raise it when other things are written into the same tables */
     PROGRESS_STEPS = 20000,
 };
 
@@ -44,6 +44,17 @@ static const char schema[] =
     "CREATE VIRTUAL TABLE artist_words USING fts5(name, tokenize='ascii', prefix='2 3');"
     "INSERT INTO track_words(track_words, rank) VALUES('rank', 'bm25(10, 6, 3, 2)');"
     "INSERT INTO album_words(album_words, rank) VALUES('rank', 'bm25(10, 5)');";
+
+/* Of which form a file is: by the text of the schema itself, which nobody can forget to count. Files of another form
+ * are built anew. */
+static int64_t form(void)
+{
+    unsigned char hash[SHA256_SIZE];
+    int64_t out;
+    sha256(schema, sizeof schema, hash);
+    memcpy(&out, hash, sizeof out);
+    return out ^ CONTENT;
+}
 
 static struct library *library_new(struct connection *writer, const char *path)
 {
@@ -86,7 +97,7 @@ struct library *library_create(struct ctx *ctx, const char *path)
     /* What is being built is worth nothing until it is finished: nothing waits for the disk. */
     if (!connection_run(ctx, writer,
                         "PRAGMA synchronous=OFF; PRAGMA cache_size=-65536; PRAGMA wal_autocheckpoint=20000;") ||
-        !connection_run(ctx, writer, schema) || !state_set(ctx, writer, "schema", SCHEMA)) {
+        !connection_run(ctx, writer, schema) || !state_set(ctx, writer, "schema", form())) {
         connection_close(writer);
         return NULL;
     }
@@ -106,7 +117,7 @@ static bool is_usable(struct ctx *ctx, struct connection *writer)
 {
     int64_t version = 0, finished = 0;
     return writer && writer_settle(ctx, writer) && state_get(ctx, writer, "schema", &version) &&
-           state_get(ctx, writer, "finished", &finished) && version == SCHEMA && finished == 1;
+           state_get(ctx, writer, "finished", &finished) && version == form() && finished == 1;
 }
 
 struct library *library_open(struct ctx *ctx, const char *path)
