@@ -22,7 +22,13 @@ dev_lint() {
         echo "$found"
         status=1
     fi
-    [ $status -eq 0 ] && echo "   layout, names and layers are right"
+    python3 "$ROOT/docs/check" | sed 's/^/   /'
+    [ "${PIPESTATUS[0]}" -eq 0 ] || status=1
+    if [ -x "$BIN/tonearm" ] && ! "$BIN/tonearm" docs | cmp -s - "$ROOT/docs/api.md"; then
+        echo "   docs/api.md is not what the tables say; run/bin/tonearm docs > docs/api.md"
+        status=1
+    fi
+    [ $status -eq 0 ] && echo "   layout, names, layers and documents are right"
     return $status
 }
 
