@@ -119,6 +119,8 @@ void nats_server_signal(struct nats_server *server, int number)
 {
     cr_assert_gt(server->pid, 0);
     kill(server->pid, number);
+    if (number == SIGSTOP) /* its threads stop one after the other; the last may still answer */
+        waitpid(server->pid, NULL, WUNTRACED);
     if (number != SIGTERM && number != SIGKILL)
         return;
     waitpid(server->pid, NULL, 0);

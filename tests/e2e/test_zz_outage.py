@@ -1,6 +1,7 @@
 """What is taken away while it runs, and given back. Last, because it shakes the system."""
 
 import concurrent.futures
+import glob
 import os
 import signal
 import time
@@ -19,6 +20,8 @@ class Outage(Case):
         pids = [self.system.pid(name) for name in names]
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
+            # Its threads stop one after the other; the last may still answer.
+            eventually(lambda: all(open(stat).read().rsplit(")", 1)[1].split()[0] == "T" for stat in glob.glob(f"/proc/{pid}/task/*/stat")), 2)
         self.addCleanup(lambda: [os.kill(pid, signal.SIGCONT) for pid in pids])
         return pids
 
