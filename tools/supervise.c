@@ -59,19 +59,22 @@ static void say(const char *name, const char *what, int value)
     fprintf(stderr, "supervise: %s %s %d\n", name, what, value);
 }
 
+/* Whole or not at all: who reads it never sees half an id. */
 static void pid_file(const char *name, pid_t pid)
 {
-    char path[128];
+    char path[128], temporary[160];
     snprintf(path, sizeof path, "pid/%s", name);
     if (!pid) {
         unlink(path);
         return;
     }
-    FILE *file = fopen(path, "we");
-    if (file) {
-        fprintf(file, "%d\n", (int)pid);
-        fclose(file);
-    }
+    snprintf(temporary, sizeof temporary, "%s.new", path);
+    FILE *file = fopen(temporary, "we");
+    if (!file)
+        return;
+    fprintf(file, "%d\n", (int)pid);
+    fclose(file);
+    rename(temporary, path);
 }
 
 static bool parse(const char *line, struct proc *out)
