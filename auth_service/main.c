@@ -2,13 +2,16 @@
 #include "auth_collections.h"
 #include "auth_parts.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "contract/process.h"
 #include "nats/relay.h"
 #include "nats/streams.h"
 #include "store/migrate.h"
+#include "store/when_there.h"
 
 #include <signal.h>
 #include <stdatomic.h>
+#include <string.h>
 
 enum { QUEUE = 256, HASHING_QUEUE = 512, TOKENS_REMEMBERED = 10000, BROADCASTS_KEPT_MS = 5 * 60 * 1000 };
 
@@ -20,8 +23,19 @@ struct auth_settings {
     const char *signing_key_file;
     int signing_alg;
     int64_t access_ttl_ms, refresh_ttl_ms;
+    int64_t audit_keep_ms, audit_keep_signins_ms;
+    struct setting_items providers;
+    const char *public_url;
+    struct trusted_settings trusted;
     int64_t password_operations, password_memory, password_threads;
 };
+
+static const char *public_url_is_wrong(const char *url)
+{
+    return is_http_url(url) && !strpbrk(url, "?#") && !text_ends(url, "/")
+               ? NULL
+               : "must be an address of http or https without a slash at the end";
+}
 
 static const struct setting settings[] = {
     COMMON_SETTINGS(struct auth_settings, common, "AUTH_LISTEN", "127.0.0.1:8010"),
@@ -38,9 +52,22 @@ static const struct setting settings[] = {
     SETTING("AUTH_SIGNING_ALG", SETTING_ENUM, struct auth_settings, signing_alg, .value = "RS256",
             .values = signing_algs, .help = "of the keys that are generated"),
     SETTING("ACCESS_TOKEN_TTL", SETTING_MS, struct auth_settings, access_ttl_ms, .value = "15m", .min = 1000,
-            .max = 3600000, .help = "how long an access token lives; at most the hour that the stream REVOKED keeps"),
+            .max = TOKEN_LIFE_MAX_MS,
+            .help = "how long an access token lives; at most the hour that the stream REVOKED keeps"),
     SETTING("REFRESH_TOKEN_TTL", SETTING_MS, struct auth_settings, refresh_ttl_ms, .value = "30d", .min = 1000,
             .max = 31622400000, .help = "how long a session lives without being refreshed"),
+    SETTING("AUDIT_KEEP", SETTING_MS, struct auth_settings, audit_keep_ms, .value = "365d", .min = 86400000,
+            .max = 315360000000, .help = "how long the trail of who did what is kept"),
+    SETTING("AUDIT_KEEP_SIGNINS", SETTING_MS, struct auth_settings, audit_keep_signins_ms, .value = "90d",
+            .min = 3600000, .max = 315360000000,
+            .help = "the same of sign-ins and sign-outs, and of tries that were refused"),
+    SETTING("AUTH_OIDC_PROVIDERS", SETTING_GROUP, struct auth_settings, providers, .group = &oauth_provider_group,
+            .help = "OpenID Connect providers to sign in by, such as google,work; each has the settings that follow "
+                    "under its own name (docs/oidc.md)"),
+    SETTING("AUTH_PUBLIC_URL", SETTING_TEXT, struct auth_settings, public_url, .max = 500, .wrong = public_url_is_wrong,
+            .help = "where browsers reach this service, such as https://music.example.org/auth; empty: as the request "
+                    "says"),
+    TRUSTED_SETTINGS(struct auth_settings, trusted),
     SETTING("PASSWORD_OPERATIONS", SETTING_INTEGER, struct auth_settings, password_operations, .value = "2", .min = 1,
             .max = 64, .help = "argon2id: passes"),
     SETTING("PASSWORD_MEMORY", SETTING_BYTES, struct auth_settings, password_memory, .value = "19M", .min = 8192,
@@ -61,6 +88,7 @@ struct process {
     _Atomic(struct relay *) relay;
     struct auth_parts parts;
     struct keeper *keeper;
+    struct consumer *trail;
     struct server *server;
     struct service *service;
 };
@@ -83,7 +111,7 @@ static bool start_store(struct ctx *ctx, struct process *process)
         auth_collections);
     if (!process->store)
         return false;
-    return set->migrate ? migrate(ctx, process->store, set->migrations, NULL, NULL)
+    return set->migrate ? migrate(ctx, process->store, set->migrations, auth_steps, NULL)
                         : migrate_check(ctx, process->store, set->migrations);
 }
 
@@ -108,8 +136,9 @@ static bool start_nats(struct ctx *ctx, struct process *process)
     return atomic_load(&process->relay);
 }
 
-static bool start_parts(struct ctx *ctx, struct process *process)
+static bool open_parts(struct ctx *ctx, void *self)
 {
+    struct process *process = self;
     const struct auth_settings *set = &process->set;
     const struct auth_options options = {
         .store = process->store,
@@ -122,12 +151,30 @@ static bool start_parts(struct ctx *ctx, struct process *process)
         .access_ttl_ms = set->access_ttl_ms,
         .refresh_ttl_ms = set->refresh_ttl_ms,
         .cost = { set->password_operations, set->password_memory },
+        .redis_url = set->store.redis_url,
         .tokens_remembered = TOKENS_REMEMBERED,
+        .audit_keep_ms = set->audit_keep_ms,
+        .audit_keep_signins_ms = set->audit_keep_signins_ms,
+        .providers = set->providers,
+        .public_url = set->public_url,
+        .trusted = set->trusted,
+        .providers_wait = (int)(set->common.workers + 1) / 2,
     };
-    if (!auth_parts_open(ctx, &process->parts, &options))
+    return auth_parts_open(ctx, &process->parts, &options);
+}
+
+static bool start_parts(struct ctx *ctx, struct process *process)
+{
+    if (!store_when_there(ctx, open_parts, process))
         return false;
     process->keeper = keeper_start(process->parts.chores);
-    return true;
+    process->trail = consumer_start(ctx, process->bus,
+                                    &(struct consumer_options){ .stream = stream_events.name,
+                                                                .filter = "event.user.>",
+                                                                .durable = "auth",
+                                                                .handle = audit_handle,
+                                                                .self = &process->parts.audit });
+    return process->trail;
 }
 
 static bool nats_there(struct ctx *ctx, void *bus)
@@ -138,6 +185,11 @@ static bool nats_there(struct ctx *ctx, void *bus)
 static bool store_there(struct ctx *ctx, void *store)
 {
     return store_ping(ctx, store);
+}
+
+static bool redis_there(struct ctx *ctx, void *lockout)
+{
+    return lockout_shared(ctx, lockout) || ctx_fail(ctx, ERROR_UNAVAILABLE, "Redis is away");
 }
 
 static int64_t waiting_to_hash(void *workers)
@@ -158,9 +210,15 @@ static void start_workers(struct process *process)
 static bool start_server(struct ctx *ctx, struct process *process)
 {
     const struct common_settings *set = &process->set.common;
-    static struct dependency dependencies[3]; /* kept by the server */
+    static struct dependency dependencies[4]; /* kept by the server */
+    struct lockout *lockout = process->parts.signin.lockout;
+    metric_watch(process->metrics, "tonearm_auth_wrong_tries", "Wrong passwords and codes since the start",
+                 lockout_wrong, lockout);
+    metric_watch(process->metrics, "tonearm_auth_refused_tries", "Tries since the start that had to wait (429)",
+                 lockout_refused, lockout);
     dependencies[0] = (struct dependency){ "store", store_there, process->store };
     dependencies[1] = (struct dependency){ "nats", nats_there, process->bus };
+    dependencies[2] = (struct dependency){ "redis", redis_there, lockout, .optional = true };
     process->server = server_start(ctx, &(struct server_options){ .process = "auth",
                                                                   .listen = set->listen,
                                                                   .loops = (size_t)set->loops,
@@ -217,6 +275,7 @@ static void stop(struct process *process)
     workers_destroy(process->hashing);
     workers_destroy(process->workers);
     keeper_stop(process->keeper);
+    consumer_stop(process->trail);
     relay_stop(atomic_exchange(&process->relay, NULL));
     server_destroy(process->server);
     service_destroy(process->service);

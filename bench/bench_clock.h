@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 #include <stdio.h>
+#include <time.h>
 
 enum { SLOWEST_US = 200000 };
 
@@ -32,11 +33,21 @@ static inline int tally_percentile(struct tally *tally, double part)
     return SLOWEST_US;
 }
 
-/* ROW SIDE and a measurement as bench/load.sh keeps them. */
-static inline void tally_print(struct tally *tally, const char *row, const char *side, int64_t lasted_us)
+/* Processor time of this process, in microseconds. */
+static inline int64_t cpu_us(void)
 {
-    printf("RESULT %s %s %.1f %d %d %ld 0 0 0\n", row, side,
-           (double)atomic_load(&tally->answers) * 1e6 / (double)lasted_us, tally_percentile(tally, 0.50),
-           tally_percentile(tally, 0.99), atomic_load(&tally->failures));
+    struct timespec used;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return used.tv_sec * 1000000LL + used.tv_nsec / 1000;
+}
+
+/* ROW SIDE and a measurement as bench/load.sh keeps them; `used_us` of processor time, 0 where others did the work. */
+static inline void tally_print(struct tally *tally, const char *row, const char *side, int64_t lasted_us,
+                               int64_t used_us)
+{
+    double answers = (double)atomic_load(&tally->answers);
+    printf("RESULT %s %s %.1f %d %d %ld 0 %.2f 0\n", row, side, answers * 1e6 / (double)lasted_us,
+           tally_percentile(tally, 0.50), tally_percentile(tally, 0.99), atomic_load(&tally->failures),
+           answers > 0 ? (double)used_us / answers : 0);
     fflush(stdout);
 }

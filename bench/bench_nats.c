@@ -100,7 +100,7 @@ static void run_load(struct load *load, const char *row, int64_t lasts_us)
     }
     while (atomic_load(&load->under_way) > 0)
         wait_ms(1);
-    tally_print(load->tally, row, "ours", clock_us() - began);
+    tally_print(load->tally, row, "ours", clock_us() - began, 0);
 }
 
 static bool read_tokens(struct ctx *ctx, struct load *load)
@@ -224,7 +224,7 @@ static int run_plain(struct ctx *ctx, struct load *load, int64_t lasts_us)
             abort();
     for (size_t i = 0; i < UNDER_WAY; i++)
         pthread_join(threads[i], NULL);
-    tally_print(load->tally, "nats-echo", "peer", clock_us() - began);
+    tally_print(load->tally, "nats-echo", "peer", clock_us() - began, 0);
     natsSubscription_Destroy(subscription);
     natsConnection_Destroy(serving);
     natsConnection_Destroy(asking);

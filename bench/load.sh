@@ -1,10 +1,11 @@
 # Loads, and what is known about them afterwards. Sourced by tools/dev/bench.sh; $B is the folder of the bench.
 # One measurement is a line in $B/results/ROW.SIDE:
-#   rate p50_us p99_us failures load_cpu(cores) served_cpu(us per answer, or s per GB for a file) MB/s
+#   rate p50_us p99_us failures load_cpu(cores) served_cpu(us per answer, or s per GB for a file) MB/s [cpu_between PSS_KiB]
 
 seconds=${BENCH_SECONDS:-5}
 rounds=${BENCH_ROUNDS:-3}
 connections=64
+bench_now=first
 
 # tree PID...: these processes and all below them.
 tree() {
@@ -39,7 +40,7 @@ machine_ticks() {
 
 own_ticks() {
     local pid sum=0 line fields
-    for pid in $(tree $$ "$(cat "$B/pid/supervise" 2>/dev/null || true)"); do
+    for pid in $(tree $$ "$(cat "$B/pid/supervise" "$ROOT/$start_state/pid/supervise" 2>/dev/null || true)"); do
         line=$(cat "/proc/$pid/stat" 2>/dev/null) || continue
         read -ra fields <<<"${line##*) }"
         sum=$((sum + fields[11] + fields[12] + fields[13] + fields[14]))
@@ -53,7 +54,7 @@ watched() {
     machine=$(machine_ticks) own=$(own_ticks) began=$(date +%s%N)
     "$@" || status=$?
     awk -v m=$(($(machine_ticks) - machine)) -v o=$(($(own_ticks) - own)) -v ns=$(($(date +%s%N) - began)) \
-        'BEGIN { others = (m - o) * 1e7 / ns; printf("%.2f\n", (others > 0 ? others : 0)) }' >>"$B/results/others"
+        'BEGIN { others = (m - o) * 1e7 / ns; printf("%.2f\n", (others > 0 ? others : 0)) }' >>"$B/results/others.$bench_now"
     return $status
 }
 
@@ -71,7 +72,7 @@ wrk_once() {
     local url=$1 headers=$2 pids=$3 before used
     # shellcheck disable=SC2086
     before=$(ticks $pids)
-    used=$(BENCH_HEADERS=$headers timed "$B/wrk.out" wrk -t1 -c"${4:-$connections}" -d"${seconds}s" --timeout 10s -s "$ROOT/bench/wrk.lua" "$url")
+    used=$(BENCH_HEADERS=$headers timed "$B/wrk.out" wrk -t1 -c"${4:-$connections}" -d"${seconds}s" --timeout 10s -s "$ROOT/bench/${BENCH_SCRIPT:-wrk.lua}" "$url")
     # shellcheck disable=SC2086
     awk -v used="$used" -v served=$(($(ticks $pids) - before)) '
         $1 == "RESULT" && $2 > 0 {
@@ -81,21 +82,30 @@ wrk_once() {
         END { if (!found) print "0 0 0 1 0 0 0" }' "$B/wrk.out"
 }
 
+# The 50th and the 99th percentile of the numbers in its input, a line each.
+percentiles() {
+    sort -n | awk '{ line[NR] = $1 } END { print line[int((NR + 1) / 2)] + 0, line[int((NR * 99 + 99) / 100)] + 0 }'
+}
+
 # h2_once URL KEY PIDS: h2load takes headers from argv only; KEY is this run's own and ends with it.
 h2_once() {
-    local url=$1 key=$2 pids=$3 before used
+    local url=$1 key=$2 pids=$3 before used served
     # shellcheck disable=SC2086
     before=$(ticks $pids)
     used=$(timed "$B/h2load.out" h2load -t1 -c32 -m16 -D "$seconds" -H "x-api-key: $key" "$url")
     # shellcheck disable=SC2086
-    awk -v used="$used" -v served=$(($(ticks $pids) - before)) -v seconds="$seconds" '
+    served=$(($(ticks $pids) - before))
+    # The log that percentiles are taken from costs h2load more where more is answered: a second of its own.
+    rm -f "$B/h2load.log"
+    timed "$B/h2load.log.out" h2load -t1 -c32 -m16 -D 1 --log-file "$B/h2load.log" -H "x-api-key: $key" "$url" >/dev/null
+    awk -v used="$used" -v served="$served" -v seconds="$seconds" '
         /^finished in/ { rate = $4 }
         /^requests:/ { failed = $10 + $12 + $14 }
         /^status codes:/ { good = $3; failed += $5 + $7 + $9 }
         END {
             if (good + 0 == 0) print "0 0 0 1 0 0 0"
-            else printf "%.1f 0 0 %d %.2f %.1f 0\n", good / seconds, failed, used / seconds, served * 1e4 / good
-        }' <(tr -d ',' <"$B/h2load.out")
+            else printf "%.1f %s %d %.2f %.1f 0\n", good / seconds, percentiles, failed, used / seconds, served * 1e4 / good
+        }' percentiles="$(cut -f 3 "$B/h2load.log" | percentiles)" <(tr -d ',' <"$B/h2load.out")
 }
 
 # keep ROW SIDE COMMAND...: adds the measurement that it prints.
@@ -125,6 +135,7 @@ sides() {
     for round in $(seq "$rounds"); do
         watched keep "$row" ours "$kind" "${ours[@]}"
         watched keep "$row" peer "$kind" "${peer[@]}"
+        yardstick "$row"
     done
     done_step "$(median "$row" ours 1 | cut -d. -f1) against $(median "$row" peer 1 | cut -d. -f1)"
 }
@@ -140,6 +151,7 @@ alone() {
     )
     for round in $(seq "$rounds"); do
         watched keep "$row" ours "$kind" "$@"
+        yardstick "$row"
     done
     done_step "$(median "$row" ours 1 | cut -d. -f1)"
 }

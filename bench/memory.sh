@@ -2,10 +2,16 @@
 
 # pss PID...: KiB
 pss() {
-    local pid
+    rollup Pss "$@"
+}
+
+# rollup FIELD PID...: the sum over them and all below, in KiB.
+rollup() {
+    local pid field=$1
+    shift
     for pid in $(tree "$@"); do
         cat "/proc/$pid/smaps_rollup" 2>/dev/null || true
-    done | awk '/^Pss:/ { sum += $2 } END { print sum + 0 }'
+    done | awk -v field="$field:" '$1 == field { sum += $2 } END { print sum + 0 }'
 }
 
 memory_parts="edge auth media notify"
@@ -18,16 +24,25 @@ memory_take() { # memory_take WHEN: raises what $B/results/memory.PART.WHEN says
     done
 }
 
+memory_seconds=30
+
+# As the system stands a minute after its start, and nobody has asked it for anything.
+memory_rest() {
+    step "a minute at rest"
+    sleep 60
+    memory_take rest
+    done_step
+}
+
 # What the four processes have to do at once: sign-ins (argon2 costs memory by design), profiles, lists, uploads.
-bench_memory() {
-    step "memory"
-    local i loads=()
+memory_load() {
+    local i seconds=$memory_seconds loads=() half=$(((connections - 4) / 2))
     BENCH_HEADERS="X-API-Key: $key" BENCH_BODY=$admin_body timeout $((seconds + 10)) wrk -t1 -c4 -d"${seconds}s" -s "$ROOT/bench/wrk.lua" "$url/auth/signin/basic" >"$B/memory3.out" 2>&1 8>&- &
     loads+=($!)
     BENCH_HEADERS="X-API-Key: $key
-Authorization: Bearer $token" timeout $((seconds + 10)) wrk -t1 -c$((connections / 2)) -d"${seconds}s" -s "$ROOT/bench/wrk.lua" "$url/auth/profile/mine" >"$B/memory1.out" 2>&1 8>&- &
+Authorization: Bearer $token" timeout $((seconds + 10)) wrk -t1 -c$half -d"${seconds}s" -s "$ROOT/bench/wrk.lua" "$url/auth/profile/mine" >"$B/memory1.out" 2>&1 8>&- &
     loads+=($!)
-    BENCH_HEADERS="X-API-Key: $key" timeout $((seconds + 10)) wrk -t1 -c$((connections / 2)) -d"${seconds}s" -s "$ROOT/bench/wrk.lua" "$url/media/tracks/latest" >"$B/memory2.out" 2>&1 8>&- &
+    BENCH_HEADERS="X-API-Key: $key" timeout $((seconds + 10)) wrk -t1 -c$half -d"${seconds}s" -s "$ROOT/bench/wrk.lua" "$url/media/tracks/latest" >"$B/memory2.out" 2>&1 8>&- &
     loads+=($!)
     (
         started=()
@@ -42,6 +57,11 @@ Authorization: Bearer $token" timeout $((seconds + 10)) wrk -t1 -c$((connections
         sleep 0.25
     done
     wait "${loads[@]}"
+}
+
+bench_memory() {
+    step "memory"
+    watched memory_load
     local part rest=0 load=0
     for part in $memory_parts; do
         rest=$((rest + $(cat "$B/results/memory.$part.rest")))

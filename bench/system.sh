@@ -106,5 +106,6 @@ bench_stop() {
     for pid in "${started[@]}"; do
         wait "$pid" 2>/dev/null || true
     done
+    start_stop
     [ -z "${system_is_up:-}" ] || TONEARM_RUN=$B "$ROOT/dev" down >/dev/null 2>&1 8>&- || true
 }

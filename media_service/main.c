@@ -3,8 +3,10 @@
 #include "blob/blob.h"
 #include "blob/marker.h"
 #include "contract/process.h"
+#include "departure/departure.h"
 #include "http/server.h"
 #include "nats/authority.h"
+#include "nats/consumer.h"
 #include "nats/relay.h"
 #include "nats/streams.h"
 #include "probe/probe.h"
@@ -12,6 +14,7 @@
 #include "search/search_http.h"
 #include "search/search_nats.h"
 #include "store/migrate.h"
+#include "store/when_there.h"
 #include "track/cover_store.h"
 #include "track/editor_http.h"
 #include "track/studio_http.h"
@@ -55,7 +58,7 @@ static const struct setting settings[] = {
 };
 
 static const struct collection *const collections[] = { &track_collection, &cover_collection, &marker_collection,
-                                                        NULL };
+                                                        &departed_collection, NULL };
 
 struct process {
     struct media_settings set;
@@ -70,6 +73,7 @@ struct process {
     struct remote_authority *remote;
     struct authority authority;
     struct projection *projection;
+    struct consumer *departures;
     struct tracks tracks;
     _Atomic(struct server *) server;
     struct service *service;
@@ -107,12 +111,18 @@ static bool start_store(struct ctx *ctx, struct process *process)
                         : migrate_check(ctx, process->store, set->migrations);
 }
 
+static bool name_store(struct ctx *ctx, void *self)
+{
+    struct process *process = self;
+    process->store_name = blobs_marked(ctx, process->blobs, process->store);
+    return process->store_name;
+}
+
 static bool start_files(struct ctx *ctx, struct process *process)
 {
     const struct media_settings *set = &process->set;
     process->blobs = blobs_open(ctx, set->blob_url);
-    process->store_name = process->blobs ? blobs_marked(ctx, process->blobs, process->store) : NULL;
-    if (!process->store_name)
+    if (!process->blobs || !store_when_there(ctx, name_store, process))
         return false;
     struct probe_options options = { .path = set->probe,
                                      .helpers = (size_t)set->probes,
@@ -170,7 +180,13 @@ static bool start_parts(struct ctx *ctx, struct process *process)
                                        .projection = process->projection,
                                        .shown = tracks_shown,
                                        .self = process };
-    return true;
+    process->departures = consumer_start(ctx, process->bus,
+                                         &(struct consumer_options){ .stream = stream_events.name,
+                                                                     .filter = "event.user.deleted",
+                                                                     .durable = "media",
+                                                                     .handle = departure_handle,
+                                                                     .self = &process->tracks });
+    return process->departures != NULL;
 }
 
 static bool nats_there(struct ctx *ctx, void *bus)
@@ -267,6 +283,7 @@ static void stop(struct process *process)
     workers_drain(process->workers, drain);
     workers_destroy(process->uploads);
     workers_destroy(process->workers);
+    consumer_stop(process->departures);
     projection_close(process->projection);
     relay_stop(atomic_exchange(&process->relay, NULL));
     server_destroy(atomic_exchange(&process->server, NULL));

@@ -70,17 +70,26 @@ static const char *store_url(void)
     return arena_printf(&fixture.ctx.arena, "embedded:%s", fixture.dir);
 }
 
+struct store *auth_store_open(void)
+{
+    struct ctx *ctx = &fixture.ctx;
+    const char *ferretdb = getenv("STORE_FERRETDB");
+    const struct store_options options = { .url = fixture.store_url,
+                                           .service = "auth",
+                                           .ferretdb = ferretdb && *ferretdb == '1' };
+    struct store *store = store_open(ctx, &options, auth_collections);
+    cr_assert(store, "%s", ctx->error ? ctx->error->message : "");
+    return store;
+}
+
 static void open_store(void)
 {
     struct ctx *ctx = &fixture.ctx;
-    const char *ferretdb = getenv("STORE_FERRETDB"), *root = getenv("ROOT");
-    const struct store_options options = { .url = store_url(),
-                                           .service = "auth",
-                                           .ferretdb = ferretdb && *ferretdb == '1' };
-    fixture.store = store_open(ctx, &options, auth_collections);
-    cr_assert(fixture.store, "%s", ctx->error ? ctx->error->message : "");
+    const char *root = getenv("ROOT");
+    fixture.store_url = store_url();
+    fixture.store = auth_store_open();
     const char *migrations = arena_printf(&ctx->arena, "%s/migrations/auth", root ? root : ".");
-    cr_assert(migrate(ctx, fixture.store, migrations, NULL, NULL), "%s", ctx->error ? ctx->error->message : "");
+    cr_assert(migrate(ctx, fixture.store, migrations, auth_steps, NULL), "%s", ctx->error ? ctx->error->message : "");
     cr_assert(migrate_check(ctx, fixture.store, migrations));
 }
 
@@ -108,8 +117,14 @@ static bool open_parts(void)
         .issuer = "https://issuer.test",
         .audience = "tonearm-test",
         .access_ttl_ms = 15 * 60 * 1000,
+        .audit_keep_ms = 24LL * 3600 * 1000,
+        .audit_keep_signins_ms = 12LL * 3600 * 1000,
         .refresh_ttl_ms = 30LL * 24 * 3600 * 1000,
         .cost = fixture_options.cost.operations ? fixture_options.cost : (struct password_cost){ 1, 8192 },
+        .redis_url = fixture_options.redis_url,
+        .redis_ms = fixture_options.redis_ms,
+        .trusted = fixture_options.trusted,
+        .providers = fixture_options.providers,
         .tokens_remembered = fixture_options.tokens_remembered ? fixture_options.tokens_remembered : 100,
     };
     return auth_parts_open(&fixture.ctx, &fixture.parts, &options);
@@ -188,13 +203,13 @@ static const struct pair *headers_of(struct arena *arena, const struct call *cal
 {
     struct pair *headers = arena_array(arena, struct pair, 8);
     size_t count = 0;
+    if (call->header)
+        headers[count++] = (struct pair){ call->header, call->value };
     headers[count++] = (struct pair){ "user-agent", "Tests/1.0" };
     if (call->token)
         headers[count++] = (struct pair){ "authorization", arena_printf(arena, "Bearer %s", call->token) };
     if (call->key)
         headers[count++] = (struct pair){ "x-api-key", call->key };
-    if (call->header)
-        headers[count++] = (struct pair){ call->header, call->value };
     return headers;
 }
 
@@ -212,13 +227,13 @@ static void fill(struct request *req, const struct call *call)
     req->path = path;
     req->prefix = "";
     req->host = "localhost";
-    req->scheme = "http";
+    req->scheme = call->scheme ? call->scheme : "http";
     req->query = query_of(arena, query ? query : arena_strdup(arena, ""));
     req->headers = headers_of(arena, call);
     req->body = call->body;
     req->body_size = call->body ? strlen(call->body) : 0;
     req->body_fd = -1;
-    req->peer = "192.0.2.7";
+    req->peer = call->peer ? call->peer : "192.0.2.7";
 }
 
 static const struct route *find_route(struct request *req)
@@ -247,8 +262,9 @@ static bool admit(struct request *req, const struct call *call)
     if (!call->token)
         return ctx_fail(&req->ctx, ERROR_UNAUTHORIZED, "sign in first");
     req->caller = authority->token(&req->ctx, authority->self, call->token);
-    return req->caller && (!route->role || authority->role(&req->ctx, authority->self, req->caller,
-                                                           (const char *const[]){ route->role, NULL }));
+    const char *needed = route->role ? route->role : route->permission;
+    return req->caller &&
+           (!needed || authority->role(&req->ctx, authority->self, req->caller, (const char *const[]){ needed, NULL }));
 }
 
 struct answer call_route(const struct call *call)

@@ -16,6 +16,7 @@ struct auth_fixture {
     struct ctx ctx; /* for calls of functions */
     char dir[64];
     struct secret master;
+    const char *store_url;
     struct store *store;
     struct bus *bus;
     struct feed *feed;
@@ -30,6 +31,10 @@ struct fixture_options {
     enum jwt_alg alg;
     struct password_cost cost;
     size_t tokens_remembered;
+    struct trusted_settings trusted;
+    const char *redis_url; /* NULL: auth counts by itself */
+    int64_t redis_ms;
+    struct setting_items providers; /* of struct oauth_provider_settings */
 };
 extern struct fixture_options fixture_options;
 
@@ -37,6 +42,8 @@ void auth_start(void);
 void auth_stop(void);
 /* Closes the parts and opens them again on the same store. */
 bool auth_restart(void);
+/* Another handle of the fixture's store, as another replica has; the caller closes it. */
+struct store *auth_store_open(void);
 
 struct call {
     enum method method;
@@ -44,7 +51,9 @@ struct call {
     const char *body;
     const char *token;          /* Authorization: Bearer */
     const char *key;            /* X-API-Key: checked here; NULL: the edge has done it */
-    const char *header, *value; /* a further one */
+    const char *header, *value; /* a further one, or in the place of one */
+    const char *peer;           /* the client's address; NULL: 192.0.2.7 */
+    const char *scheme;         /* NULL: http */
     bool late;                  /* its deadline has passed: the store answers nothing in time */
 };
 

@@ -1,8 +1,11 @@
 #include "auth_fixture.h"
 #include "apikey/apikeys_store.h"
+#include "auth_collections.h"
 #include "base/text.h"
+#include "key/signing_key_store.h"
 #include "nats/nats_fixture.h"
 #include "nats/streams.h"
+#include "role/role_store.h"
 #include "session/session_store.h"
 #include "user/user_store.h"
 
@@ -109,6 +112,46 @@ Test(revocation, of_all_sessions_reaches_everybody)
     cr_expect_null(session_of(&other));
 }
 
+/* Told as a session whose id is the kid: what it signed is asked about anew everywhere. */
+Test(revocation, of_a_signing_key_reaches_everybody)
+{
+    struct person ann = signup("ann");
+    struct list keys;
+    cr_assert(signing_key_list(&fixture.ctx, &fixture.parts.signing_keys, &keys));
+    const struct signing_key *first = keys.items;
+    cr_assert(signing_keys_revoke(&fixture.ctx, &fixture.parts.signing_keys, first->doc.id));
+    cr_expect(eventually(10000, catch_up, NULL));
+    cr_expect(eventually(1000, is_told, &(struct told){ REVOKED_SESSION, first->doc.id, 0 }));
+    cr_expect_eq(CALL(GET, "/profile/mine", .token = ann.access).status, 401);
+    struct untold *left;
+    size_t count;
+    cr_assert(signing_key_announced.pending(&fixture.ctx, fixture.store, clock_now_ms(), &left, &count));
+    cr_expect_eq(count, 0, "told once");
+}
+
+/* Told as the change of a user of the name "roles"; another replica's memory of them is over with it. */
+Test(revocation, of_what_a_role_may_reaches_everybody)
+{
+    struct person root = admin();
+    const char *const editor[] = { "EDITOR", NULL }, *const publish[] = { "track:publish", NULL };
+    struct roles *other = roles_create(fixture.store, far_feed);
+    cr_expect_eq(roles_reach(&fixture.ctx, other, editor, publish), REACH_YES);
+    int64_t before;
+    cr_assert(role_store_version(&fixture.ctx, fixture.store, &before));
+    struct answer answer = CALL(PUT, "/roles/EDITOR", "{\"permissions\":[],\"status\":\"ACTIVE\"}",
+                                .token = root.access);
+    cr_expect_eq(answer.status, 200);
+    cr_expect(eventually(1000, is_told, &(struct told){ CHANGED_USER, FEED_ROLES, before }));
+    cr_expect(feed_roles_newer(far_feed, before));
+    cr_expect_eq(roles_reach(&fixture.ctx, other, editor, publish), REACH_NO);
+    roles_destroy(other);
+    cr_assert(eventually(10000, catch_up, NULL));
+    struct untold *left;
+    size_t count;
+    cr_assert(roles_announced.pending(&fixture.ctx, fixture.store, clock_now_ms(), &left, &count));
+    cr_expect_eq(count, 0, "told once");
+}
+
 Test(revocation, of_a_key_reaches_everybody)
 {
     struct person root = admin();
@@ -209,6 +252,31 @@ Test(revocation, of_another_replica_is_heard)
     cr_expect_null(other.token(&fixture.ctx, other.self, ann.access));
     cr_expect(ctx_forgive(&fixture.ctx, ERROR_UNAUTHORIZED));
     local_authority_destroy(local);
+}
+
+/* Nothing is told between them: the store itself says that it was written to. */
+Test(revocation, of_another_replica_holds_at_once_though_nobody_is_told)
+{
+    struct ctx *ctx = &fixture.ctx;
+    signup("ann");
+    nats_server_signal(&server, SIGKILL);
+    struct store *store = auth_store_open();
+    struct sessions sessions = fixture.parts.sessions;
+    struct users users = fixture.parts.users;
+    sessions.store = users.store = store;
+    struct local_authority *local = local_authority_create(&(struct local_authority_options){
+        &fixture.parts.tokens, &sessions, &users, &fixture.parts.apikeys, far_feed, 100 });
+    struct authority other = local_authority(local);
+    for (int i = 0; i < 100; i++) {
+        struct person ann = signin("ann");
+        cr_assert(other.token(ctx, other.self, ann.access));
+        cr_assert(other.token(ctx, other.self, ann.access), "from what is remembered");
+        cr_assert_eq(CALL(DELETE, "/signout", .token = ann.access).status, 200);
+        cr_assert_null(other.token(ctx, other.self, ann.access), "the sign-out %d was not seen", i);
+        cr_assert(ctx_forgive(ctx, ERROR_UNAUTHORIZED));
+    }
+    local_authority_destroy(local);
+    store_close(store);
 }
 
 struct race {

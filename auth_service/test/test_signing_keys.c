@@ -55,7 +55,7 @@ static void ensure(void *self, size_t number)
 {
     struct start *start = self;
     struct ctx ctx = { .request_id = "" };
-    struct signing_keys all = { start->store, start->master };
+    struct signing_keys all = { start->store, vault_of_secret(start->master) };
     start->done[number] = signing_keys_ensure(&ctx, &all, JWT_ES256, NULL);
     ctx_finish(&ctx);
 }
@@ -97,7 +97,7 @@ Test(signing_keys, of_other_replicas_are_found)
     struct signing_key *next = signing_key_generate(&fixture.ctx, &fixture.parts.signing_keys, JWT_ES256,
                                                     clock_now_ms());
     cr_assert(next);
-    struct key_ring *other = key_ring_open(&fixture.ctx, &fixture.parts.signing_keys, JWT_ES256, NULL);
+    struct key_ring *other = key_ring_open(&fixture.ctx, &fixture.parts.signing_keys, fixture.feed, JWT_ES256, NULL);
     struct person ann = signup("ann");
     const struct tokens *tokens = &fixture.parts.tokens;
     int64_t now = clock_now_ms() / 1000;

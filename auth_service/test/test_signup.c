@@ -1,5 +1,6 @@
 #include "auth_fixture.h"
 #include "base/text.h"
+#include "user/common_password.h"
 #include "user/user_store.h"
 
 #include <string.h>
@@ -54,6 +55,32 @@ Test(signup, tells_all_violations_at_once)
     cr_expect_eq(json_array_size(json_at(answer.body, "errors")), 4);
 }
 
+/* auth_service/data/README.md */
+Test(signup, refuses_the_commonest_passwords)
+{
+    static const char *const common[] = { "password",    "PASSWORD",   "12345678", "Qwertyuiop",
+                                          "password123", "1q2w3e4r5t", "trustno1" };
+    for (size_t i = 0; i < sizeof common / sizeof *common; i++) {
+        struct answer answer = sign_up(format("p%zu@example.com", i), common[i], "");
+        cr_expect_eq(answer.status, 400, "%s", common[i]);
+        cr_expect(has_violation(&answer, "password", "uncommon"), "%s", common[i]);
+    }
+    struct person ann = signup("ann");
+    struct answer answer = CALL(PUT, "/password", "{\"current\":\"correct horse\",\"password\":\"Password1\"}",
+                                .token = ann.access);
+    cr_expect(has_violation(&answer, "password", "uncommon"), "%s", answer.text);
+    cr_expect_eq(sign_up("bob@example.com", "password of mine", "").status, 201);
+}
+
+Test(signup, has_ten_thousand_of_them_in_order)
+{
+    cr_expect_eq(common_password_count, 10000);
+    for (size_t i = 1; i < common_password_count; i++)
+        cr_assert_lt(strcmp(common_passwords[i - 1], common_passwords[i]), 0);
+    for (size_t i = 0; i < common_password_count; i++)
+        cr_assert_not(is_uncommon_password(common_passwords[i]), "%s", common_passwords[i]);
+}
+
 Test(signup, counts_characters_of_a_password)
 {
     char long_enough[128 * 2 + 1] = "", too_long[129 * 2 + 1] = "";
@@ -65,7 +92,7 @@ Test(signup, counts_characters_of_a_password)
         const char *password;
         int status;
     } cases[] = {
-        { "1234567", 400 }, { "12345678", 201 }, { "üüüüüüü", 400 }, { long_enough, 201 }, { too_long, 400 }
+        { "1234567", 400 }, { "1234567x", 201 }, { "üüüüüüü", 400 }, { long_enough, 201 }, { too_long, 400 }
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         cr_expect_eq(sign_up(format("p%zu@example.com", i), cases[i].password, "").status, cases[i].status, "case %zu",
@@ -112,7 +139,7 @@ Test(signup, fifty_at_once_make_one_account)
     cr_expect_eq(made, 1);
     cr_expect_eq(taken, 49);
     struct page page;
-    cr_assert(user_store_page(&fixture.ctx, fixture.store, 100, NULL, &page));
+    cr_assert(user_store_page(&fixture.ctx, fixture.store, &(struct user_filter){ 0 }, 100, NULL, &page));
     cr_expect_eq(page.count, 1);
 }
 

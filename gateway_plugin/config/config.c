@@ -1,5 +1,6 @@
 #include "config/config.h"
 
+#include "member/balancer.h"
 #include "base/cleanup.h"
 #include "config/kong.h"
 
@@ -29,6 +30,7 @@ struct config *config_read(struct faults *faults, const char *data, size_t size)
     if (root) {
         kong_read(&reader, root);
         kong_link(&reader);
+        kong_secrets(&reader);
     }
     if (!own.count)
         return config;
@@ -75,25 +77,26 @@ struct config *config_ref(struct config *config)
     return config;
 }
 
+void config_attach(struct config *config, struct edge *edge)
+{
+    for (const struct kong_plugin *row = config->plugins; row; row = row->next)
+        if (row->plugin->attach && row->enabled)
+            row->plugin->attach(edge, row->config);
+}
+
 void config_unref(struct config *config)
 {
     if (!config || atomic_fetch_sub(&config->references, 1) != 1)
         return;
+    for (const struct kong_plugin *row = config->plugins; row; row = row->next)
+        if (row->plugin->detach)
+            row->plugin->detach(row->config);
+    for (const struct kong_upstream *one = config->upstreams; one; one = one->next)
+        upstream_unref(one->live);
+    kong_tls_free(config);
+    kong_forget_signers(config);
     struct arena arena = config->arena;
+    patterns_destroy(config->patterns);
     arena_free(&arena);
     free(config);
-}
-
-static int compare_key(const void *key, const void *item)
-{
-    return strcmp(key, (*(const struct kong_key *const *)item)->key);
-}
-
-const struct kong_key *config_key(const struct config *config, const char *key)
-{
-    if (!config->key_count)
-        return NULL;
-    const struct kong_key *const *found = bsearch(key, config->sorted_keys, config->key_count,
-                                                  sizeof *config->sorted_keys, compare_key);
-    return found ? *found : NULL;
 }

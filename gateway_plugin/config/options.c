@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 struct place {
@@ -28,8 +29,14 @@ static bool is_text(const struct place *place, const struct node *node)
         return fault(place->faults, node->line, place->field, "must be text");
     if (!*node->text)
         return fault(place->faults, node->line, place->field, "must not be empty");
+    if (text_starts(node->text, "{vault://") || text_starts(node->text, "${{"))
+        return fault(
+            place->faults, node->line, place->field,
+            "stands for a value that is elsewhere: there are no vaults and no variables, write the value here");
     if (place->option->valid && !place->option->valid(node->text))
-        return fault(place->faults, node->line, place->field, "\"%s\" %s", node->text, place->option->rule);
+        return place->option->secret
+                   ? fault(place->faults, node->line, place->field, "%s", place->option->rule)
+                   : fault(place->faults, node->line, place->field, "\"%s\" %s", node->text, place->option->rule);
     return true;
 }
 
@@ -54,8 +61,9 @@ static bool is_choice(const struct place *place, const struct node *node, int *i
     if (!is_text(place, node))
         return false;
     *index = choice_index(place->option->choices, node->text);
-    return *index >= 0 || fault(place->faults, node->line, place->field, "\"%s\" is not supported (%s)", node->text,
-                                choices_text(place));
+    const char *instead = place->option->instead;
+    return *index >= 0 || fault(place->faults, node->line, place->field, "\"%s\" is not supported (%s)%s%s", node->text,
+                                choices_text(place), instead ? ": " : "", instead ? instead : "");
 }
 
 static void read_text(const struct place *place)
@@ -84,6 +92,32 @@ static void read_integer(const struct place *place)
         *(int64_t *)place->member = value;
 }
 
+/* A number with a fraction, kept in thousandths. */
+static void read_thousandths(const struct place *place, int64_t min, int64_t max, const char *what)
+{
+    const struct node *node = place->node;
+    char *end = NULL;
+    double number = node->kind == NODE_SCALAR && !node->quoted && *node->text ? strtod(node->text, &end) : 0;
+    /* No names of numbers, no hexadecimal ones. */
+    if (!end || *end || strspn(node->text, "0123456789.eE+-") != strlen(node->text))
+        fault(place->faults, node->line, place->field, "must be a number%s", what);
+    else if (!(number * 1000 >= (double)min && number * 1000 <= (double)max))
+        fault(place->faults, node->line, place->field, "must be between %g and %g", (double)min / 1000,
+              (double)max / 1000);
+    else
+        *(int64_t *)place->member = (int64_t)(number * 1000 + (number < 0 ? -0.5 : 0.5));
+}
+
+static void read_seconds(const struct place *place)
+{
+    read_thousandths(place, place->option->min, place->option->max, " of seconds");
+}
+
+static void read_part(const struct place *place)
+{
+    read_thousandths(place, 0, 1000, "");
+}
+
 static void read_flag(const struct place *place)
 {
     const struct node *node = place->node;
@@ -102,6 +136,8 @@ static void read_texts(const struct place *place)
         fault(place->faults, node->line, place->field, "must be a list");
         return;
     }
+    if ((place->option->required || place->option->filled) && !node->first)
+        fault(place->faults, node->line, place->field, "must not be empty");
     struct texts *texts = place->member;
     *texts = (struct texts){ .items = arena_array(place->faults->arena, const char *, node->count + 1) };
     for (const struct node *item = node->first; item; item = item->next) {
@@ -148,7 +184,8 @@ static void read_fixed(const struct place *place)
     const struct node *node = place->node, *item = node->kind == NODE_LIST ? node->first : node;
     for (; item; item = item->next) {
         if (item->kind != NODE_SCALAR || !among(place->option->only, item->text)) {
-            fault(place->faults, item->line, place->field, "is not supported but for: %s", place->option->only);
+            fault(place->faults, item->line, place->field, "is not supported but for: %s%s%s", place->option->only,
+                  place->option->instead ? ": " : "", place->option->instead ? place->option->instead : "");
             return;
         }
         if (item == node)
@@ -163,14 +200,43 @@ static void read_nothing(const struct place *place)
 
 static void read_refused(const struct place *place)
 {
-    fault(place->faults, place->node->line, place->field, "is not supported by the edge");
+    const char *instead = place->option->instead;
+    fault(place->faults, place->node->line, place->field, "is not supported by the edge%s%s", instead ? ": " : "",
+          instead ? instead : "");
+}
+
+static void read_map(const struct place *place)
+{
+    options_read(place->faults, place->field, place->node, place->option->fields, place->member);
+}
+
+static void read_pairs(const struct place *place)
+{
+    const struct node *node = place->node;
+    struct named_texts *pairs = place->member;
+    if (node->kind != NODE_MAP) {
+        fault(place->faults, node->line, place->field, "must be a map of names to texts");
+        return;
+    }
+    *pairs = (struct named_texts){ { arena_array(place->faults->arena, const char *, node->count + 1), 0 },
+                                   { arena_array(place->faults->arena, const char *, node->count + 1), 0 } };
+    for (const struct node *item = node->first; item; item = item->next) {
+        const char *field = field_path(place->faults, place->field, item->key);
+        if (item->kind != NODE_SCALAR || node_null(item) || !*item->text)
+            fault(place->faults, item->line, field, "must be text, and not empty");
+        else if (place->option->valid && !place->option->valid(item->key))
+            fault(place->faults, item->line, field, "%s", place->option->rule);
+        pairs->names.items[pairs->names.count++] = item->key;
+        pairs->values.items[pairs->values.count++] = item->text;
+    }
 }
 
 static void (*const readers[])(const struct place *) = {
     [OPTION_TEXT] = read_text,       [OPTION_INTEGER] = read_integer,   [OPTION_FLAG] = read_flag,
     [OPTION_TEXTS] = read_texts,     [OPTION_INTEGERS] = read_integers, [OPTION_CHOICE] = read_choice,
     [OPTION_FIXED] = read_fixed,     [OPTION_NOTE] = read_nothing,      [OPTION_CHILD] = read_nothing,
-    [OPTION_REFUSED] = read_refused,
+    [OPTION_SECONDS] = read_seconds, [OPTION_REFUSED] = read_refused,   [OPTION_MAP] = read_map,
+    [OPTION_NAMED] = read_pairs,     [OPTION_PART] = read_part,
 };
 
 static const struct option *option_named(const struct option *options, const char *name)

@@ -1,23 +1,35 @@
-/* Kong's prometheus: how long the requests of a route take. Their number is counted without it. */
+/*
+ * Kong's prometheus: which of its metrics are counted for a route, under Kong's
+ * names. The edge's own (tonearm_edge_*) are counted without it.
+ */
 #include "plugins/plugins.h"
 
-#include "edge.h"
-#include "edge_metrics.h"
-#include "exchange.h"
+#include "process/edge.h"
+#include "admin/edge_metrics.h"
+#include "exchange/exchange.h"
 
 static const struct option options[] = {
-    { .name = "per_consumer", .kind = OPTION_FIXED, .only = "false" },
-    { .name = "status_code_metrics", .kind = OPTION_NOTE },
-    { .name = "latency_metrics", .kind = OPTION_FIXED, .only = "true" },
-    { .name = "upstream_health_metrics", .kind = OPTION_NOTE },
-    { .name = "bandwidth_metrics", .kind = OPTION_FIXED, .only = "false" },
+    OPTION("per_consumer", OPTION_FLAG, struct kong_metrics_wanted, consumers),
+    OPTION("status_code_metrics", OPTION_FLAG, struct kong_metrics_wanted, statuses),
+    OPTION("latency_metrics", OPTION_FLAG, struct kong_metrics_wanted, latency),
+    OPTION("bandwidth_metrics", OPTION_FLAG, struct kong_metrics_wanted, bandwidth),
+    OPTION("upstream_health_metrics", OPTION_FLAG, struct kong_metrics_wanted, health),
+    { .name = "ai_metrics",
+      .kind = OPTION_FIXED,
+      .only = "false",
+      .instead = "the edge has no plugins for language models" },
+    { .name = "wasm_metrics", .kind = OPTION_FIXED, .only = "false", .instead = "the edge runs no WebAssembly" },
     { 0 },
 };
 
-static void log_latency(struct exchange *x, const void *config)
+static void log_request(struct exchange *x, const void *config)
 {
-    (void)config;
-    edge_metrics_latency(x->loop->edge->metrics, x);
+    edge_metrics_kong(x->loop->edge->metrics, x, config);
 }
 
-const struct plugin prometheus_plugin = { .name = "prometheus", .options = options, .log = log_latency };
+const struct plugin prometheus_plugin = {
+    .name = "prometheus",
+    .config_size = sizeof(struct kong_metrics_wanted),
+    .options = options,
+    .log = log_request,
+};

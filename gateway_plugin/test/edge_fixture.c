@@ -1,12 +1,12 @@
 #include "edge_fixture.h"
 
 #include "base/clock.h"
+#include "base/held_port.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,15 +18,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int free_port(void)
+int edge_free_port(void)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t size = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    cr_assert_eq(bind(fd, (struct sockaddr *)&address, size), 0);
-    cr_assert_eq(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-    close(fd);
-    return ntohs(address.sin_port);
+    return held_port();
 }
 
 static void write_file(const struct edge_process *edge, const char *yaml, va_list args)
@@ -70,7 +64,6 @@ static void run(const struct edge_process *edge, const char *const *environment)
 {
     char binary[1024], config[128], log[128];
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    snprintf(binary, sizeof binary, "%s/gateway_plugin/tonearm-edge", getenv("BUILD"));
     snprintf(config, sizeof config, "%s/edge.yml", edge->dir);
     snprintf(log, sizeof log, "%s/log", edge->dir);
     int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
@@ -81,11 +74,14 @@ static void run(const struct edge_process *edge, const char *const *environment)
     setenv("EDGE_CONFIG", config, 1);
     setenv("NATS_URL", "", 1);
     setenv("EDGE_THREADS", "2", 1);
+    setenv("EDGE_PROCESSES", "1", 1); /* two: test_edge_processes.c */
     setenv("DRAIN", "3s", 1);
     for (; environment && *environment; environment++)
         putenv((char *)*environment);
     if (getenv("WITH_TLS"))
         set_address("EDGE_TLS_LISTEN", edge->tls_port);
+    const char *program = getenv("EDGE_PROGRAM");
+    snprintf(binary, sizeof binary, "%s/%s", getenv("BUILD"), program ? program : "gateway_plugin/tonearm-edge");
     if (chdir(edge->dir) == 0)
         execl(binary, binary, (char *)NULL);
     _exit(127);
@@ -104,19 +100,26 @@ static bool listens(int port)
 
 void edge_process_start(struct edge_process *edge, const char *const *environment, const char *yaml, ...)
 {
-    *edge = (struct edge_process){ .port = free_port(), .tls_port = free_port(), .admin_port = free_port() };
+    *edge =
+        (struct edge_process){ .port = edge_free_port(), .tls_port = edge_free_port(), .admin_port = edge_free_port() };
     strcpy(edge->dir, "/tmp/tonearm-edge-XXXXXX");
     cr_assert_not_null(mkdtemp(edge->dir));
     va_list args;
     va_start(args, yaml);
     write_file(edge, yaml, args);
     va_end(args);
+    edge_process_again(edge, environment);
+}
+
+void edge_process_again(struct edge_process *edge, const char *const *environment)
+{
     edge->pid = fork();
     cr_assert_geq(edge->pid, 0);
     if (edge->pid == 0)
         run(edge, environment);
-    int64_t until = clock_ms() + 10000;
-    while (!listens(edge->admin_port) || !listens(edge->port)) {
+    int64_t until = clock_ms() + 30000;
+    /* The admin's side is the last to be bound; a test may want TLS alone. */
+    while (!listens(edge->admin_port) || (!listens(edge->port) && !listens(edge->tls_port))) {
         cr_assert(clock_ms() < until && waitpid(edge->pid, NULL, WNOHANG) == 0, "the edge does not start: %s",
                   edge_process_log(edge));
         usleep(5000);
@@ -159,6 +162,14 @@ char *edge_process_log(const struct edge_process *edge)
     return slurp(path);
 }
 
+bool edge_process_ready(void *edge)
+{
+    char *answer = get(((struct edge_process *)edge)->admin_port, "/ready", "");
+    bool ready = status_of(answer) == 200;
+    free(answer);
+    return ready;
+}
+
 long edge_process_memory(const struct edge_process *edge)
 {
     char path[64];
@@ -177,113 +188,6 @@ bool edge_process_sanitized(void)
 #else
     return false;
 #endif
-}
-
-int dial(int port)
-{
-    struct sockaddr_in address = { .sin_family = AF_INET,
-                                   .sin_port = htons((uint16_t)port),
-                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct timeval limit = { .tv_sec = 10 };
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-    cr_assert_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
-    return fd;
-}
-
-void say_bytes(int fd, const void *data, size_t size)
-{
-    const char *at = data;
-    while (size) {
-        ssize_t sent = send(fd, at, size, MSG_NOSIGNAL);
-        if (sent <= 0)
-            return;
-        at += sent;
-        size -= (size_t)sent;
-    }
-}
-
-void say(int fd, const char *text)
-{
-    say_bytes(fd, text, strlen(text));
-}
-
-char *hear_all(int fd, int ms, size_t *size)
-{
-    size_t room = 65536, got = 0;
-    char *out = malloc(room);
-    struct pollfd poller = { .fd = fd, .events = POLLIN };
-    while (poll(&poller, 1, ms) == 1) {
-        if (room - got < 4096)
-            out = realloc(out, room *= 2);
-        ssize_t part = recv(fd, out + got, room - got - 1, 0);
-        if (part <= 0)
-            break;
-        got += (size_t)part;
-    }
-    out[got] = 0;
-    if (size)
-        *size = got;
-    return out;
-}
-
-static bool complete(const char *text, size_t size)
-{
-    const char *end = strstr(text, "\r\n\r\n");
-    if (!end)
-        return false;
-    const char *length = strcasestr(text, "\r\ncontent-length:");
-    if (length && length < end)
-        return size - (size_t)(end + 4 - text) >= strtoul(length + 17, NULL, 10);
-    return strstr(end, "\r\n0\r\n\r\n");
-}
-
-char *hear_one(int fd)
-{
-    size_t room = 1 << 20, got = 0;
-    char *out = calloc(1, room);
-    while (got < room - 1 && !complete(out, got)) {
-        ssize_t part = recv(fd, out + got, room - got - 1, 0);
-        if (part <= 0)
-            break;
-        got += (size_t)part;
-        out[got] = 0;
-    }
-    return out;
-}
-
-char *ask(int port, const char *text)
-{
-    int fd = dial(port);
-    say(fd, text);
-    char *out = hear_all(fd, 10000, NULL);
-    close(fd);
-    return out;
-}
-
-char *get(int port, const char *path, const char *headers)
-{
-    char text[8192];
-    snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: music.example:8000\r\nConnection: close\r\n%s\r\n", path,
-             headers);
-    return ask(port, text);
-}
-
-int status_of(const char *answer)
-{
-    return strncmp(answer, "HTTP/1.1 ", 9) == 0 ? atoi(answer + 9) : 0;
-}
-
-const char *body_of(const char *answer)
-{
-    const char *end = strstr(answer, "\r\n\r\n");
-    return end ? end + 4 : "";
-}
-
-bool has(const char *answer, const char *text)
-{
-    return strcasestr(answer, text);
 }
 
 struct deaf_port deaf_port_open(void)

@@ -1,6 +1,6 @@
 #include "edge_h2.h"
 
-#include "edge_fixture.h"
+#include "edge_wire.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,13 +15,20 @@ int h2_dial(int port)
     return fd;
 }
 
+void h2_frame_head(unsigned char *out, unsigned type, unsigned flags, uint32_t stream, size_t size)
+{
+    const unsigned char head[] = { (unsigned char)(size >> 16),   (unsigned char)(size >> 8),
+                                   (unsigned char)size,           (unsigned char)type,
+                                   (unsigned char)flags,          (unsigned char)(stream >> 24),
+                                   (unsigned char)(stream >> 16), (unsigned char)(stream >> 8),
+                                   (unsigned char)stream };
+    memcpy(out, head, sizeof head);
+}
+
 void h2_send(int fd, unsigned type, unsigned flags, uint32_t stream, const void *payload, size_t size)
 {
-    unsigned char out[9 + 16384] = { (unsigned char)(size >> 16),   (unsigned char)(size >> 8),
-                                     (unsigned char)size,           (unsigned char)type,
-                                     (unsigned char)flags,          (unsigned char)(stream >> 24),
-                                     (unsigned char)(stream >> 16), (unsigned char)(stream >> 8),
-                                     (unsigned char)stream };
+    unsigned char out[9 + 16384];
+    h2_frame_head(out, type, flags, stream, size);
     if (size)
         memcpy(out + 9, payload, size);
     say_bytes(fd, out, 9 + size);

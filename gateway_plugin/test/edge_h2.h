@@ -16,7 +16,7 @@ enum {
     H2_WINDOW_UPDATE,
     H2_CONTINUATION
 };
-enum { H2_END_STREAM = 1, H2_ACK = 1, H2_END_HEADERS = 4 };
+enum { H2_END_STREAM = 1, H2_ACK = 1, H2_END_HEADERS = 4, H2_PADDED = 8 };
 
 struct h2_frame {
     uint32_t length, stream;
@@ -30,6 +30,8 @@ struct h2_field {
 
 /* Preface and SETTINGS are sent. */
 int h2_dial(int port);
+/* The 9 bytes before a payload of `size`. */
+void h2_frame_head(unsigned char *out, unsigned type, unsigned flags, uint32_t stream, size_t size);
 void h2_send(int fd, unsigned type, unsigned flags, uint32_t stream, const void *payload, size_t size);
 /* Literals without Huffman; ends with {0}. Returns the size. */
 size_t h2_block(unsigned char *out, const struct h2_field *fields);

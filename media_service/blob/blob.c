@@ -124,20 +124,17 @@ static bool make_fan(int folder, const char *hash)
     char first[3], second[6];
     snprintf(first, sizeof first, "%.2s", hash);
     snprintf(second, sizeof second, "%.2s/%.2s", hash, hash + 2);
-    bool one = mkdirat(folder, first, 0700) == 0, two;
-    if (!one && errno != EEXIST)
-        return false;
-    two = mkdirat(folder, second, 0700) == 0;
-    if (!two && errno != EEXIST)
-        return false;
-    return (!one || sync_folder(folder, ".")) && (!two || sync_folder(folder, first));
+    return (mkdirat(folder, first, 0700) == 0 || errno == EEXIST) &&
+           (mkdirat(folder, second, 0700) == 0 || errno == EEXIST);
 }
 
+/* All the way up: what is there already may be of one who was killed before it synced. */
 static bool sync_fan(int folder, const char *hash)
 {
-    char second[6];
+    char first[3], second[6];
+    snprintf(first, sizeof first, "%.2s", hash);
     snprintf(second, sizeof second, "%.2s/%.2s", hash, hash + 2);
-    return sync_folder(folder, second);
+    return sync_folder(folder, second) && sync_folder(folder, first) && sync_folder(folder, ".");
 }
 
 /* A blob is used again: it is young again for the sweep. false: none, or a torn one. */
@@ -203,7 +200,7 @@ static bool store_file(struct ctx *ctx, struct blobs *blobs, int fd, const char 
     char path[PATH_ROOM + 4];
     blob_path(path, hash);
     if (touch(blobs->folder, path, size))
-        return true;
+        return sync_fan(blobs->folder, hash) || io_fail(ctx, "sync");
     if (fsync(fd) < 0 || !make_fan(blobs->folder, hash))
         return io_fail(ctx, "sync");
     if (place(blobs->folder, fd, path))

@@ -57,15 +57,17 @@ bool child_start(struct ctx *ctx, struct child *child, const char *path)
     return true;
 }
 
-void child_end(struct child *child)
+int child_end(struct child *child)
 {
+    int status = 0;
     if (child->pid == 0)
-        return;
+        return status;
     close(child->socket);
     kill(child->pid, SIGKILL);
-    while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
+    while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
         continue;
     *child = (struct child){ 0 };
+    return status;
 }
 
 static bool send_question(const struct child *child, const struct probe_question *question, int fd)
@@ -93,7 +95,7 @@ static enum exchange receive(const struct child *child, void *into, size_t size,
             return EXCHANGE_LATE;
         ssize_t got = recv(child->socket, at, size, MSG_DONTWAIT);
         if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
-            return EXCHANGE_DEAD;
+            return EXCHANGE_KILLED; /* by whom, its status will tell */
         if (got > 0) {
             at += got;
             size -= (size_t)got;
@@ -112,7 +114,7 @@ static enum exchange ask(struct ctx *ctx, struct child *child, const struct prob
                          int64_t until_ms, struct probe_answer *answer, char **facts, char **cover)
 {
     if (!send_question(child, question, fd))
-        return EXCHANGE_DEAD;
+        return EXCHANGE_KILLED;
     enum exchange done = receive(child, answer, sizeof *answer, until_ms);
     if (done != EXCHANGE_DONE)
         return done;
@@ -128,7 +130,8 @@ enum exchange child_ask(struct ctx *ctx, struct child *child, const struct probe
 {
     enum exchange done = ask(ctx, child, question, fd, until_ms, answer, facts, cover);
     child->jobs++;
-    if (done != EXCHANGE_DONE)
-        child_end(child);
+    int status = done == EXCHANGE_DONE ? 0 : child_end(child);
+    if (done == EXCHANGE_KILLED && !(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL))
+        return EXCHANGE_DEAD;
     return done;
 }

@@ -3,7 +3,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "probe/child.h"
+#include "probe/probe_parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -94,13 +94,8 @@ static int read_only(struct ctx *ctx, int fd)
     return again;
 }
 
-struct result {
-    struct probe_answer answer;
-    char *facts, *cover;
-};
-
 static bool ask_once(struct ctx *ctx, struct probe *probe, struct child *child, const struct probe_question *question,
-                     int fd, struct result *out, enum exchange *done)
+                     int fd, struct probe_result *out, enum exchange *done)
 {
     if (child->jobs >= JOBS_MAX)
         child_end(child);
@@ -112,17 +107,19 @@ static bool ask_once(struct ctx *ctx, struct probe *probe, struct child *child, 
 }
 
 static bool ask_child(struct ctx *ctx, struct probe *probe, struct child *child, const struct probe_question *question,
-                      int fd, struct result *out)
+                      int fd, struct probe_result *out)
 {
     enum exchange done = EXCHANGE_DEAD;
-    /* A helper may have been killed by somebody else: only the second death is the file's. */
-    for (int i = 0; i < TRIES && done == EXCHANGE_DEAD; i++)
+    /* Only the second death is the file's, and one by SIGKILL never: its limits end a helper in other ways. */
+    for (int i = 0; i < TRIES && (done == EXCHANGE_DEAD || done == EXCHANGE_KILLED); i++)
         if (!ask_once(ctx, probe, child, question, fd, out, &done))
             return false;
     if (done == EXCHANGE_LATE && ctx_left_ms(ctx, 1) == 0)
         return ctx_fail(ctx, ERROR_UNAVAILABLE, "reading the file took longer than the request may");
     if (done == EXCHANGE_LATE)
         return ctx_fail(ctx, ERROR_UNPROCESSABLE, "reading the file takes too long");
+    if (done == EXCHANGE_KILLED)
+        return ctx_fail(ctx, ERROR_UNAVAILABLE, "who read the file was stopped, try again");
     if (done == EXCHANGE_DEAD) {
         log_warn(ctx, "a file broke the media helper twice");
         return ctx_fail(ctx, ERROR_UNPROCESSABLE, "the file cannot be read");
@@ -130,7 +127,7 @@ static bool ask_child(struct ctx *ctx, struct probe *probe, struct child *child,
     return true;
 }
 
-static bool ask(struct ctx *ctx, struct probe *probe, enum probe_kind kind, int fd, int edge, struct result *out)
+static bool ask(struct ctx *ctx, struct probe *probe, enum probe_kind kind, int fd, int edge, struct probe_result *out)
 {
     _cleanup_(closep) int own = read_only(ctx, fd);
     struct child *child = own < 0 ? NULL : child_acquire(ctx, probe);
@@ -144,8 +141,7 @@ static bool ask(struct ctx *ctx, struct probe *probe, enum probe_kind kind, int 
     return answered;
 }
 
-/* The facts by the table's rules: what does not keep them did not come from our helper. */
-static struct audio_facts *facts_of(struct ctx *ctx, const struct result *result, struct cover *cover)
+struct audio_facts *probe_facts(struct ctx *ctx, const struct probe_result *result, struct cover *cover)
 {
     struct audio_facts *facts = arena_new(&ctx->arena, struct audio_facts);
     if (!record_parse(ctx, result->facts, result->answer.facts_size, audio_facts_fields, facts)) {
@@ -165,12 +161,12 @@ static struct audio_facts *facts_of(struct ctx *ctx, const struct result *result
 
 struct audio_facts *probe_audio(struct ctx *ctx, struct probe *probe, int fd, struct cover *cover)
 {
-    struct result result = { 0 };
+    struct probe_result result = { 0 };
     if (!ask(ctx, probe, PROBE_AUDIO, fd, COVER_EDGE, &result))
         return NULL;
     if (result.answer.verdict == PROBE_REFUSED)
         return ctx_fail(ctx, ERROR_UNPROCESSABLE, "this is no audio that can be played");
-    struct audio_facts *facts = facts_of(ctx, &result, cover);
+    struct audio_facts *facts = probe_facts(ctx, &result, cover);
     if (facts &&
         (!facts->codec || !facts->media_type || !facts->sample_rate || !facts->channels || facts->duration <= 0))
         return ctx_fail(ctx, ERROR_UNPROCESSABLE, "the file cannot be read");
@@ -179,12 +175,12 @@ struct audio_facts *probe_audio(struct ctx *ctx, struct probe *probe, int fd, st
 
 bool probe_picture(struct ctx *ctx, struct probe *probe, int fd, int edge, struct cover *cover)
 {
-    struct result result = { 0 };
+    struct probe_result result = { 0 };
     if (!ask(ctx, probe, PROBE_PICTURE, fd, edge, &result))
         return false;
     if (result.answer.verdict == PROBE_REFUSED)
         return ctx_fail(ctx, ERROR_UNPROCESSABLE, "this is no picture");
-    return facts_of(ctx, &result, cover) && cover->size > 0;
+    return probe_facts(ctx, &result, cover) && cover->size > 0;
 }
 
 bool probe_ready(struct ctx *ctx, void *self)

@@ -31,7 +31,7 @@ struct cover {
  * Reads the file behind `fd` (from its beginning; its offset is left alone).
  * ERROR_UNPROCESSABLE: it is no audio that decodes to samples, or it broke the
  * helper twice, or took longer than the limit. ERROR_UNAVAILABLE: no helper was
- * free in time, or none can be started. All in ctx->arena.
+ * free in time, none can be started, or they were killed. All in ctx->arena.
  */
 struct audio_facts *probe_audio(struct ctx *ctx, struct probe *probe, int fd, struct cover *cover);
 

@@ -1,4 +1,5 @@
 /* Lists by name, one artist, one album, and what is similar. */
+#include "base/catalogue.h"
 #include "projection/bookmark.h"
 #include "projection/finder_parts.h"
 #include "text/fold.h"
@@ -135,13 +136,13 @@ bool find_similar(struct ctx *ctx, struct library *library, const char *id, size
 }
 
 static bool one_of(struct found *found, const char *sql, const char *id, row_fn *read, size_t size, void *out,
-                   const char *what)
+                   const char *otherwise)
 {
     struct list rows;
     if (!rows_of(found, sql, id, read, size, 1, &rows))
         return false;
     if (rows.count == 0)
-        return ctx_fail(found->ctx, ERROR_NOT_FOUND, "no such %s", what);
+        return ctx_fail(found->ctx, ERROR_NOT_FOUND, "%s", otherwise);
     memcpy(out, rows.items, size);
     return true;
 }
@@ -151,7 +152,7 @@ bool find_artist(struct ctx *ctx, struct library *library, const char *id, struc
     _cleanup_(found_done) struct found found = found_begin(ctx, library);
     return found.reader &&
            one_of(&found, "SELECT " ARTIST_COLUMNS " FROM artists WHERE id = ?1 LIMIT ?2", id, row_artist,
-                  sizeof out->artist, &out->artist, "artist") &&
+                  sizeof out->artist, &out->artist, MESSAGE("no such artist")) &&
            rows_of(&found,
                    "SELECT " ALBUM_COLUMNS
                    " FROM albums WHERE id IN (SELECT album.value FROM facets mine CROSS JOIN facets album"
@@ -165,7 +166,7 @@ bool find_album(struct ctx *ctx, struct library *library, const char *id, struct
     _cleanup_(found_done) struct found found = found_begin(ctx, library);
     return found.reader &&
            one_of(&found, "SELECT " ALBUM_COLUMNS " FROM albums WHERE id = ?1 LIMIT ?2", id, row_album,
-                  sizeof out->album, &out->album, "album") &&
+                  sizeof out->album, &out->album, MESSAGE("no such album")) &&
            rows_of(&found,
                    "SELECT tracks.view FROM facets CROSS JOIN tracks ON tracks.n = facets.track WHERE kind = 3 AND "
                    "value = ?1"

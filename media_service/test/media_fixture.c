@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "blob/blob.h"
 #include "blob/marker.h"
+#include "departure/departure.h"
 #include "probe/probe.h"
 #include "store/migrate.h"
 #include "test/audio_files.h"
@@ -19,7 +20,7 @@
 #include <unistd.h>
 
 static const struct collection *const collections[] = { &track_collection, &cover_collection, &marker_collection,
-                                                        NULL };
+                                                        &departed_collection, NULL };
 
 static void note_shown(void *self)
 {

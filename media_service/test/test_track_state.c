@@ -31,18 +31,20 @@ static struct track *track_in(enum track_status status, bool live, bool audio)
 static const struct {
     enum track_status status;
     bool live;
-    int after[TRACK_ACTIONS]; /* edit, upload, submit, withdraw, publish, return, unpublish, delete */
+    int after[TRACK_ACTIONS]; /* edit, upload, submit, withdraw, publish, return, unpublish, delete, forget */
 } expected[] = {
-    { TRACK_DRAFT, false, { TRACK_DRAFT, TRACK_DRAFT, TRACK_SUBMITTED, -1, -1, -1, -1, TRACK_DRAFT } },
-    { TRACK_SUBMITTED, false, { -1, -1, -1, TRACK_DRAFT, TRACK_PUBLISHED, TRACK_DRAFT, -1, -1 } },
+    { TRACK_DRAFT, false, { TRACK_DRAFT, TRACK_DRAFT, TRACK_SUBMITTED, -1, -1, -1, -1, TRACK_DRAFT, TRACK_DRAFT } },
+    { TRACK_SUBMITTED, false, { -1, -1, -1, TRACK_DRAFT, TRACK_PUBLISHED, TRACK_DRAFT, -1, -1, TRACK_SUBMITTED } },
     { TRACK_UNPUBLISHED,
       false,
-      { TRACK_UNPUBLISHED, TRACK_UNPUBLISHED, TRACK_SUBMITTED, -1, -1, -1, -1, TRACK_UNPUBLISHED } },
-    { TRACK_PUBLISHED, true, { TRACK_DRAFT, TRACK_DRAFT, -1, -1, -1, -1, TRACK_UNPUBLISHED, -1 } },
+      { TRACK_UNPUBLISHED, TRACK_UNPUBLISHED, TRACK_SUBMITTED, -1, -1, -1, -1, TRACK_UNPUBLISHED, TRACK_UNPUBLISHED } },
+    { TRACK_PUBLISHED, true, { TRACK_DRAFT, TRACK_DRAFT, -1, -1, -1, -1, TRACK_UNPUBLISHED, -1, TRACK_PUBLISHED } },
     { TRACK_DRAFT,
       true,
-      { TRACK_DRAFT, TRACK_DRAFT, TRACK_SUBMITTED, -1, -1, -1, TRACK_UNPUBLISHED, TRACK_PUBLISHED } },
-    { TRACK_SUBMITTED, true, { -1, -1, -1, TRACK_DRAFT, TRACK_PUBLISHED, TRACK_DRAFT, TRACK_UNPUBLISHED, -1 } },
+      { TRACK_DRAFT, TRACK_DRAFT, TRACK_SUBMITTED, -1, -1, -1, TRACK_UNPUBLISHED, TRACK_PUBLISHED, TRACK_PUBLISHED } },
+    { TRACK_SUBMITTED,
+      true,
+      { -1, -1, -1, TRACK_DRAFT, TRACK_PUBLISHED, TRACK_DRAFT, TRACK_UNPUBLISHED, -1, TRACK_PUBLISHED } },
 };
 
 Test(track_state, every_action_in_every_state)

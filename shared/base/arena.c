@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK_SIZE = 8192 - 64 }; /* most requests fit into one */
+enum {
+    BLOCK_SIZE = 8192 - 64, /* most requests fit into one */
+    PRINTED_SMALL = 512,    /* what is printed is seldom longer: it is not gone through twice to be measured */
+};
 
 struct arena_block {
     struct arena_block *next;
@@ -67,13 +70,15 @@ char *arena_strdup(struct arena *arena, const char *text)
 
 char *arena_vprintf(struct arena *arena, const char *format, va_list args)
 {
+    char small[PRINTED_SMALL];
     va_list again;
     va_copy(again, args);
-    int n = vsnprintf(NULL, 0, format, args);
+    int n = vsnprintf(small, sizeof small, format, args);
     if (n < 0)
         abort();
-    char *out = arena_alloc(arena, (size_t)n + 1);
-    vsnprintf(out, (size_t)n + 1, format, again);
+    char *out = (size_t)n < sizeof small ? arena_memdup(arena, small, (size_t)n) : arena_alloc(arena, (size_t)n + 1);
+    if ((size_t)n >= sizeof small)
+        vsnprintf(out, (size_t)n + 1, format, again);
     va_end(again);
     return out;
 }

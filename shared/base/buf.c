@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { PRINTED_SMALL = 128 }; /* room to print into before it is known how long it is */
+
 static void reserve(struct buf *buf, size_t more)
 {
     if (buf->size + more + 1 <= buf->room)
@@ -44,11 +46,15 @@ void buf_printf(struct buf *buf, const char *format, ...)
     va_list args, again;
     va_start(args, format);
     va_copy(again, args);
-    int n = vsnprintf(NULL, 0, format, args);
+    reserve(buf, PRINTED_SMALL);
+    size_t room = buf->room - buf->size;
+    int n = vsnprintf(buf->data + buf->size, room, format, args);
     if (n < 0)
         abort();
-    reserve(buf, (size_t)n);
-    vsnprintf(buf->data + buf->size, (size_t)n + 1, format, again);
+    if ((size_t)n >= room) {
+        reserve(buf, (size_t)n);
+        vsnprintf(buf->data + buf->size, (size_t)n + 1, format, again);
+    }
     buf->size += (size_t)n;
     va_end(again);
     va_end(args);

@@ -146,6 +146,14 @@ bool lru_drop(struct lru *lru, const char *key)
     return true;
 }
 
+bool lru_drop_oldest(struct lru *lru)
+{
+    if (!lru->oldest)
+        return false;
+    remove_entry(lru, lru->oldest);
+    return true;
+}
+
 void lru_clear(struct lru *lru)
 {
     while (lru->oldest)

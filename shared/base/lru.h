@@ -19,6 +19,8 @@ void *lru_get(struct lru *lru, const char *key);
 /* Copies the key; takes the value. `until_ms` is on clock_ms(), 0 = no limit of age. */
 void lru_put(struct lru *lru, const char *key, void *value, int64_t until_ms);
 bool lru_drop(struct lru *lru, const char *key);
+/* Forgets what was used longest ago. false: it is empty. */
+bool lru_drop_oldest(struct lru *lru);
 void lru_clear(struct lru *lru);
 size_t lru_count(const struct lru *lru);
 /* Calls `each` on every pair, drops those for which it returns false. `each` must not call the map. */

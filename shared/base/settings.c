@@ -116,17 +116,10 @@ static void fill_secret(struct load *load, const struct setting *setting, struct
         fault(load, setting->name, "is required (or its file by NAME_FILE)");
 }
 
-static void fill(struct load *load, const struct setting *setting, void *to)
+static void fill_plain(struct load *load, const struct setting *setting, struct given given, void *to)
 {
     struct arena *arena = &load->ctx->arena;
-    struct given given;
     const char *reason = NULL;
-    if (!find(load, setting, &given))
-        return;
-    if (setting->kind == SETTING_SECRET) {
-        fill_secret(load, setting, given, to);
-        return;
-    }
     const char *value = given.path ? small_file_read(arena, given.path, &reason) : arena_strdup(arena, given.value);
     if (reason)
         fault(load, setting->name, arena_printf(arena, "%s: %s", given.path, reason));
@@ -134,6 +127,45 @@ static void fill(struct load *load, const struct setting *setting, void *to)
         fault(load, setting->name, "is required");
     else if (value && (reason = setting_take(arena, setting, value, to)))
         fault(load, setting->name, reason);
+}
+
+static void fill_one(struct load *load, const struct setting *setting, void *to)
+{
+    struct given given;
+    if (!find(load, setting, &given))
+        return;
+    if (setting->kind == SETTING_SECRET)
+        fill_secret(load, setting, given, to);
+    else
+        fill_plain(load, setting, given, to);
+}
+
+static void fill_item(struct load *load, const struct setting_group *group, const char *name, char *item)
+{
+    *(const char **)item = name;
+    for (const struct setting *row = group->settings; row->name; row++) {
+        struct setting own = *row;
+        const char *preset = group->preset ? group->preset(name, row->name) : NULL;
+        own.name = setting_item_name(&load->ctx->arena, group, name, row->name);
+        own.value = preset ? preset : row->value;
+        fill_one(load, &own, item + row->offset);
+    }
+}
+
+/* The names stand in the setting itself, each item's settings under names that are made of it. */
+static void fill(struct load *load, const struct setting *setting, void *to)
+{
+    const struct setting_group *group = setting->group;
+    if (!group) {
+        fill_one(load, setting, to);
+        return;
+    }
+    struct setting_items names = { 0 }, *items = to;
+    fill_one(load, setting, &names);
+    items->items = arena_alloc(&load->ctx->arena, group->size * (names.count + 1));
+    items->count = names.count;
+    for (size_t i = 0; i < names.count; i++)
+        fill_item(load, group, ((const char **)names.items)[i], (char *)items->items + i * group->size);
 }
 
 static void print_faults(const struct load *load)

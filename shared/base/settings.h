@@ -17,7 +17,8 @@ enum setting_kind {
     SETTING_MS,       /* int64_t milliseconds: 250ms, 5s, 10m, 2h, 7d */
     SETTING_BYTES,    /* int64_t: 512, 64k, 16M, 2G (powers of 1,024) */
     SETTING_ENUM,     /* int: index into values */
-    SETTING_SECRET    /* struct secret: from NAME or NAME_FILE, never printed */
+    SETTING_SECRET,   /* struct secret: from NAME or NAME_FILE, never printed */
+    SETTING_GROUP     /* struct setting_items: see base/settings_group.h */
 };
 
 /* A secret that is read again when its file changes. Any thread. */
@@ -32,9 +33,11 @@ struct setting {
     const char *name; /* the environment's: "AUTH_LISTEN" */
     enum setting_kind kind;
     size_t offset;
-    const char *value;         /* the default as it would be written in the environment; NULL = none */
-    int64_t min, max;          /* INTEGER, MS, BYTES: both 0 = unbounded. TEXT, SECRET: length */
-    const char *const *values; /* ENUM: the names, NULL-terminated */
+    const char *value;                       /* the default as it would be written in the environment; NULL = none */
+    int64_t min, max;                        /* INTEGER, MS, BYTES: both 0 = unbounded. TEXT, SECRET: length */
+    const char *const *values;               /* ENUM: the names, NULL-terminated */
+    const struct setting_group *group;       /* GROUP: base/settings_group.h */
+    const char *(*wrong)(const char *value); /* TEXT: what is wrong with it, NULL = nothing; may be NULL */
     bool required;
     const char *unit; /* for --help */
     const char *help;

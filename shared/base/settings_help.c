@@ -7,9 +7,13 @@
 enum { WIDTH = 80 };
 
 static const char *const kinds[] = {
-    [SETTING_TEXT] = "text",  [SETTING_INTEGER] = "number", [SETTING_FLAG] = "true or false", [SETTING_MS] = "duration",
-    [SETTING_BYTES] = "size", [SETTING_ENUM] = "one of",    [SETTING_SECRET] = "secret",
+    [SETTING_TEXT] = "text",     [SETTING_INTEGER] = "number",       [SETTING_FLAG] = "true or false",
+    [SETTING_MS] = "duration",   [SETTING_BYTES] = "size",           [SETTING_ENUM] = "one of",
+    [SETTING_SECRET] = "secret", [SETTING_GROUP] = "names by comma",
 };
+
+/* Shown in the place of an item's name. */
+static const char any_item[] = "name";
 
 /* "duration, 100ms to 10m, default 5s": all but the help. */
 static char *facts_of(struct arena *arena, const struct setting *setting)
@@ -48,6 +52,14 @@ static void print_wrapped(const char *text, const char *lead, FILE *out)
     fputc('\n', out);
 }
 
+static void print_help_of(struct arena *arena, const char *name, const struct setting *setting, FILE *out)
+{
+    fprintf(out, "\n  %s\n", name);
+    if (setting->help)
+        print_wrapped(setting->help, "      ", out);
+    print_wrapped(arena_printf(arena, "(%s)", facts_of(arena, setting)), "      ", out);
+}
+
 void settings_print_help(const struct setting *settings, const char *program, const char *about, FILE *out)
 {
     struct arena arena = { 0 };
@@ -59,23 +71,33 @@ void settings_print_help(const struct setting *settings, const char *program, co
         "defaults. NAME_FILE names a file that holds the value of NAME.",
         "", out);
     for (const struct setting *setting = settings; setting->name; setting++) {
-        fprintf(out, "\n  %s\n", setting->name);
-        if (setting->help)
-            print_wrapped(setting->help, "      ", out);
-        print_wrapped(arena_printf(&arena, "(%s)", facts_of(&arena, setting)), "      ", out);
+        print_help_of(&arena, setting->name, setting, out);
+        const struct setting_group *group = setting->group;
+        for (const struct setting *row = group ? group->settings : NULL; row && row->name; row++)
+            print_help_of(&arena, setting_item_name(&arena, group, any_item, row->name), row, out);
     }
     arena_free(&arena);
+}
+
+static void write_example_of(struct arena *arena, const char *name, const struct setting *setting, FILE *out)
+{
+    if (setting->help)
+        print_wrapped(setting->help, "# ", out);
+    print_wrapped(facts_of(arena, setting), "# ", out);
+    fprintf(out, "#%s%s=%s\n", name, setting->kind == SETTING_SECRET ? "_FILE" : "",
+            setting->value ? setting->value : "");
 }
 
 void settings_write_example(const struct setting *settings, FILE *out)
 {
     struct arena arena = { 0 };
     for (const struct setting *setting = settings; setting->name; setting++) {
-        if (setting->help)
-            print_wrapped(setting->help, "# ", out);
-        print_wrapped(facts_of(&arena, setting), "# ", out);
-        fprintf(out, "#%s%s=%s\n", setting->name, setting->kind == SETTING_SECRET ? "_FILE" : "",
-                setting->value ? setting->value : "");
+        write_example_of(&arena, setting->name, setting, out);
+        const struct setting_group *group = setting->group;
+        for (const struct setting *row = group ? group->settings : NULL; row && row->name; row++) {
+            fputc('\n', out);
+            write_example_of(&arena, setting_item_name(&arena, group, any_item, row->name), row, out);
+        }
         if (setting[1].name)
             fputc('\n', out);
     }

@@ -1,6 +1,6 @@
 #pragma once
 /* What the files of the settings share. */
-#include "base/settings.h"
+#include "base/settings_group.h"
 
 /* One NAME=value of an env file; the last of a name counts. */
 struct env_line {
@@ -17,8 +17,10 @@ bool env_file_read(struct ctx *ctx, const char *path, bool may_be_absent, struct
 char *small_file_read(struct arena *arena, const char *path, const char **reason);
 
 /* Puts `value` into the member at `to`; returns what is wrong with it (in `arena`), NULL where nothing is. Not for
- * SECRET. */
+ * SECRET; of a GROUP it takes the names (const char *). */
 const char *setting_take(struct arena *arena, const struct setting *setting, const char *value, void *to);
+/* "AUTH_OIDC_GOOGLE_CLIENT_ID" */
+char *setting_item_name(struct arena *arena, const struct setting_group *group, const char *item, const char *setting);
 /* "1 to 64", "at least 5s": what a number may be; NULL = anything. */
 const char *setting_range(struct arena *arena, const struct setting *setting);
 /* "250ms", "19M": a value as it would be written. */

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+enum { ITEMS_MAX = 16, ITEM_NAME_MAX = 32 };
+
 struct unit {
     const char *name;
     int64_t factor;
@@ -108,7 +110,41 @@ static const char *take_text(struct arena *arena, const struct setting *setting,
     size_t size = strlen(value);
     if (size && (size < (size_t)setting->min || (setting->max && size > (size_t)setting->max)))
         return arena_printf(arena, "must have %s characters", setting_range(arena, setting));
+    return size && setting->wrong ? setting->wrong(value) : NULL;
+}
+
+static bool is_item_name(const char *text)
+{
+    size_t size = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-");
+    return size && size <= ITEM_NAME_MAX && !text[size] && *text >= 'a' && *text <= 'z';
+}
+
+/* The names of a group's items. */
+static const char *take_names(struct arena *arena, const char *value, struct setting_items *to)
+{
+    char *rest = arena_strdup(arena, value);
+    const char **names = arena_array(arena, const char *, ITEMS_MAX);
+    *to = (struct setting_items){ names, 0 };
+    for (const char *name; (name = strsep(&rest, ","));) {
+        if (!is_item_name(name))
+            return arena_printf(arena, "must be names by comma, each of 1 to %d of a-z, 0-9 and -, the first a letter",
+                                ITEM_NAME_MAX);
+        if (to->count == ITEMS_MAX)
+            return arena_printf(arena, "names more than %d", ITEMS_MAX);
+        for (size_t i = 0; i < to->count; i++)
+            if (text_equal(names[i], name))
+                return arena_printf(arena, "names %s twice", name);
+        names[to->count++] = name;
+    }
     return NULL;
+}
+
+char *setting_item_name(struct arena *arena, const struct setting_group *group, const char *item, const char *setting)
+{
+    char *name = arena_printf(arena, "%s%s_%s", group->prefix, item, setting);
+    for (char *c = name; *c; c++)
+        *c = *c == '-' ? '_' : *c >= 'a' && *c <= 'z' ? (char)(*c - ('a' - 'A')) : *c;
+    return name;
 }
 
 const char *setting_take(struct arena *arena, const struct setting *setting, const char *value, void *to)
@@ -120,6 +156,8 @@ const char *setting_take(struct arena *arena, const struct setting *setting, con
         return take_enum(arena, setting, value, to);
     case SETTING_TEXT:
         return take_text(arena, setting, value, to);
+    case SETTING_GROUP:
+        return take_names(arena, value, to);
     default:
         return take_amount(arena, setting, value, to);
     }

@@ -267,6 +267,18 @@ Test(base, text_knows_utf8)
     }
 }
 
+Test(base, text_is_plain_up_to_what_is_not)
+{
+    for (int c = 0; c < 256; c++)
+        for (size_t at = 0; at < 19; at++) {
+            char text[19];
+            memset(text, at % 2 ? ' ' : '~', sizeof text);
+            text[at] = (char)c;
+            cr_assert_eq(text_plain(text, sizeof text), c >= 0x20 && c < 0x7f ? sizeof text : at, "%d at %zu", c, at);
+        }
+    cr_assert_eq(text_plain("", 0), 0);
+}
+
 Test(base, utf8_reads_no_further_than_the_size)
 {
     char *exact = malloc(2); /* no NUL after it: the sanitizer watches */
@@ -337,4 +349,15 @@ Test(base, ids_are_new_and_sort_by_birth)
         cr_expect_eq(strlen(text), (bytes * 8 + 5) / 6, "%zu: %s", bytes, text);
         cr_expect_eq(strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"), strlen(text));
     }
+}
+
+Test(ctx, a_part_never_lasts_longer_than_the_whole)
+{
+    struct ctx ctx = { 0 };
+    cr_expect_eq(ctx_shorten(&ctx, 1000), 0);
+    cr_expect_leq(ctx_left_ms(&ctx, 60000), 1000);
+    int64_t whole = ctx.deadline_ms;
+    cr_expect_eq(ctx_shorten(&ctx, 60000), whole);
+    cr_expect_leq(ctx.deadline_ms, whole);
+    cr_expect_gt(ctx.deadline_ms, clock_ms());
 }

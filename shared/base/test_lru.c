@@ -136,3 +136,16 @@ Test(lru, does_what_a_plain_list_does)
     }
     lru_destroy(big);
 }
+
+Test(lru, drops_the_oldest_when_asked)
+{
+    struct lru *small = lru_create(4, NULL);
+    cr_expect_not(lru_drop_oldest(small));
+    lru_put(small, "a", "1", 0);
+    lru_put(small, "b", "2", 0);
+    lru_get(small, "a");
+    cr_expect(lru_drop_oldest(small));
+    cr_expect_null(lru_get(small, "b"));
+    cr_expect_not_null(lru_get(small, "a"));
+    lru_destroy(small);
+}

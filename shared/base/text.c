@@ -39,9 +39,25 @@ uint32_t utf8_next(const char **text)
     }
 }
 
+/* Eight bytes at a time: of those below 0x80, one less than 0x20 borrows into its high bit, and 0x7f carries into it.
+ */
+size_t text_plain(const char *text, size_t size)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones * 0x80;
+    size_t i = 0;
+    for (uint64_t word; i + sizeof word <= size; i += sizeof word) {
+        memcpy(&word, text + i, sizeof word);
+        if ((word | (word - ones * 0x20) | (word + ones)) & high)
+            break;
+    }
+    while (i < size && text[i] >= 0x20 && text[i] < 0x7f)
+        i++;
+    return i;
+}
+
 bool utf8_valid(const char *text, size_t size)
 {
-    for (size_t i = 0; i < size;) {
+    for (size_t i = text_plain(text, size); i < size;) {
         unsigned char first = (unsigned char)text[i];
         size_t n = first < 0xe0 ? 1 + (first >= 0x80) : first < 0xf0 ? 3 : 4; /* what it begins, if it is one */
         if (n > size - i || utf8_length(text + i) != n)
@@ -53,8 +69,8 @@ bool utf8_valid(const char *text, size_t size)
 
 size_t utf8_count(const char *text)
 {
-    size_t count = 0;
-    while (*text) {
+    size_t count = text_plain(text, strlen(text));
+    for (text += count; *text;) {
         utf8_next(&text);
         count++;
     }
@@ -80,9 +96,7 @@ bool text_ends(const char *text, const char *suffix)
 char *text_lower(struct arena *arena, const char *text)
 {
     char *out = arena_strdup(arena, text);
-    for (char *c = out; *c; c++)
-        if (*c >= 'A' && *c <= 'Z')
-            *c += 'a' - 'A';
+    lower_copy(out, out, strlen(out));
     return out;
 }
 
@@ -119,14 +133,6 @@ char *hex_encode(struct arena *arena, const void *data, size_t size)
         out[2 * i + 1] = digits[in[i] & 15];
     }
     return out;
-}
-
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
 }
 
 bool hex_decode(const char *text, void *out, size_t size)

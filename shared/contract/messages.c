@@ -33,20 +33,23 @@ const struct field valid_token_fields[] = {
     FIELD("roles", LIST, struct valid_token, roles, .item = RECORD, .item_size = sizeof(struct role_ref),
           .record = role_ref_fields, .always = true),
     FIELD("sessionId", ID, struct valid_token, session_id, .required = true),
-    FIELD("userVersion", INTEGER, struct valid_token, user_version, .required = true),
+    FIELD("userVersion", INTEGER, struct valid_token, user_version, .required = true, .always = true),
     FIELD("expiresAt", TIME, struct valid_token, expires_at, .required = true),
+    FIELD("rolesVersion", INTEGER, struct valid_token, roles_version),
     { 0 },
 };
 
 const struct field validate_role_fields[] = {
     FIELD("userId", ID, struct validate_role, user_id, .required = true, .min = 1, .max = 64),
-    FIELD("roles", LIST, struct validate_role, roles, .item = TEXT, .required = true, .min = 1, .max = 16),
+    FIELD("roles", LIST, struct validate_role, roles, .item = TEXT, .required = true, .min = 1, .max = 16,
+          .doc = "any of these; one with a colon is a permission"),
     { 0 },
 };
 
 const struct field valid_role_fields[] = {
     FIELD("hasRole", FLAG, struct valid_role, has_role, .required = true),
     FIELD("roles", LIST, struct valid_role, roles, .item = TEXT, .always = true),
+    FIELD("rolesVersion", INTEGER, struct valid_role, roles_version),
     { 0 },
 };
 
@@ -83,5 +86,15 @@ const struct field public_users_fields[] = {
 const struct field revocation_fields[] = {
     FIELD("id", ID, struct revocation, id, .required = true, .min = 1, .max = 64),
     FIELD("version", INTEGER, struct revocation, version, .always = true),
+    { 0 },
+};
+
+const struct field otp_message_fields[] = {
+    FIELD("userId", ID, struct otp_message, user_id, .required = true),
+    FIELD("email", TEXT, struct otp_message, email, .required = true, .sensitive = true),
+    FIELD("name", TEXT, struct otp_message, name, .always = true),
+    FIELD("locale", TEXT, struct otp_message, locale, .required = true),
+    FIELD("code", TEXT, struct otp_message, code, .required = true, .sensitive = true),
+    FIELD("expiresAt", TIME, struct otp_message, expires_at, .required = true),
     { 0 },
 };

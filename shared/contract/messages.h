@@ -23,19 +23,21 @@ struct valid_token {
     struct list roles; /* of struct role_ref */
     const char *session_id;
     int64_t user_version;
-    int64_t expires_at; /* unix ms */
+    int64_t expires_at;    /* unix ms */
+    int64_t roles_version; /* of the roles as they were for this answer; 0 = not told (an older auth) */
 };
 extern const struct field valid_token_fields[];
 
 struct validate_role {
     const char *user_id;
-    struct list roles; /* of const char *: any of */
+    struct list roles; /* of const char *: any of these roles or permissions */
 };
 extern const struct field validate_role_fields[];
 
 struct valid_role {
     bool has_role;
-    struct list roles; /* of const char *: the user's codes */
+    struct list roles;     /* of const char *: the user's codes */
+    int64_t roles_version; /* as above */
 };
 extern const struct field valid_role_fields[];
 
@@ -73,3 +75,11 @@ struct revocation {
     int64_t version;
 };
 extern const struct field revocation_fields[];
+
+/* A one-time code on its way to an address: data of event.otp.*. */
+struct otp_message {
+    const char *user_id, *email, *name, *locale;
+    const char *code;
+    int64_t expires_at; /* unix ms: of no use to anybody after it */
+};
+extern const struct field otp_message_fields[];

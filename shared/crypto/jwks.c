@@ -6,13 +6,12 @@
 #include "base/text.h"
 #include "crypto/digest.h"
 
-#include <jansson.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/param_build.h>
 #include <string.h>
 
-enum { JWKS_SIZE_MAX = 256 * 1024, NUMBER_MAX = RSA_BITS_MAX / 8 };
+enum { NUMBER_MAX = RSA_BITS_MAX / 8 };
 
 DEFINE_CLEANUP(OSSL_PARAM_BLD *, OSSL_PARAM_BLD_free)
 DEFINE_CLEANUP(OSSL_PARAM *, OSSL_PARAM_free)
@@ -100,18 +99,24 @@ static void take_key(struct arena *arena, struct jwt_keys *keys, const json_t *j
         EVP_PKEY_free(key);
 }
 
+struct jwt_keys *jwks_take(struct arena *arena, const json_t *root)
+{
+    const json_t *list = json_object_get(root, "keys");
+    if (!json_is_array(list))
+        return NULL;
+    struct jwt_keys *keys = jwt_keys_create();
+    size_t count = json_array_size(list);
+    for (size_t i = 0; i < count && i < 2 * JWT_KEYS_MAX && jwt_keys_count(keys) < JWT_KEYS_MAX; i++)
+        take_key(arena, keys, json_array_get(list, i));
+    return keys;
+}
+
 struct jwt_keys *jwks_parse(struct ctx *ctx, const char *json, size_t size)
 {
     _cleanup_(json_decrefp) json_t *root = size <= JWKS_SIZE_MAX ? json_loadb(json, size, JSON_REJECT_DUPLICATES, NULL)
                                                                  : NULL;
-    const json_t *list = json_object_get(root, "keys");
-    if (!json_is_array(list))
-        return ctx_fail(ctx, ERROR_INVALID, "this is no JSON Web Key Set");
-    struct jwt_keys *keys = jwt_keys_create();
-    size_t count = json_array_size(list);
-    for (size_t i = 0; i < count && i < 2 * JWT_KEYS_MAX && jwt_keys_count(keys) < JWT_KEYS_MAX; i++)
-        take_key(&ctx->arena, keys, json_array_get(list, i));
-    return keys;
+    struct jwt_keys *keys = jwks_take(&ctx->arena, root);
+    return keys ? keys : ctx_fail(ctx, ERROR_INVALID, "this is no JSON Web Key Set");
 }
 
 char *jwks_write(struct ctx *ctx, const struct jwt_keys *keys)

@@ -40,13 +40,34 @@ static size_t der_of_jose(const unsigned char *jose, unsigned char out[DER_MAX])
     return size > 0 && size <= DER_MAX ? (size_t)i2d_ECDSA_SIG(pair, &out) : 0;
 }
 
+EVP_MD_CTX *jwt_signer(EVP_PKEY *key)
+{
+    EVP_MD_CTX *signer = EVP_MD_CTX_new();
+    if (signer && EVP_DigestSignInit(signer, NULL, EVP_sha256(), NULL, key) == 1)
+        return signer;
+    EVP_MD_CTX_free(signer);
+    ERR_clear_error();
+    return NULL;
+}
+
+/* Of its own: any thread may sign with the key. */
+static EVP_MD_CTX *begin(const struct jwt_key *key)
+{
+    if (!key->signer)
+        return jwt_signer(key->key);
+    EVP_MD_CTX *signer = EVP_MD_CTX_new();
+    if (signer && EVP_MD_CTX_copy_ex(signer, key->signer) == 1)
+        return signer;
+    EVP_MD_CTX_free(signer);
+    return NULL;
+}
+
 char *jws_sign(struct ctx *ctx, const struct jwt_key *key, const char *data, size_t size)
 {
     unsigned char signature[SIGNATURE_MAX], jose[ES256_SIZE];
     size_t signature_size = sizeof signature;
-    _cleanup_(EVP_MD_CTX_freep) EVP_MD_CTX *signer = EVP_MD_CTX_new();
-    bool made = signer && EVP_DigestSignInit(signer, NULL, EVP_sha256(), NULL, key->key) == 1 &&
-                EVP_DigestSign(signer, signature, &signature_size, (const unsigned char *)data, size) == 1 &&
+    _cleanup_(EVP_MD_CTX_freep) EVP_MD_CTX *signer = begin(key);
+    bool made = signer && EVP_DigestSign(signer, signature, &signature_size, (const unsigned char *)data, size) == 1 &&
                 (key->alg == JWT_RS256 || jose_of_der(signature, signature_size, jose));
     if (!made) {
         ERR_clear_error();

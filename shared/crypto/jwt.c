@@ -4,6 +4,7 @@
  */
 #include "crypto/jwt_parts.h"
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "crypto/digest.h"
@@ -19,17 +20,19 @@ struct text_claim {
 };
 
 static const struct text_claim text_claims[] = {
-    { "iss", offsetof(struct jwt_claims, issuer) },  { "aud", offsetof(struct jwt_claims, audience) },
-    { "sub", offsetof(struct jwt_claims, subject) }, { "sid", offsetof(struct jwt_claims, session) },
-    { "jti", offsetof(struct jwt_claims, id) },      { "client_id", offsetof(struct jwt_claims, client) },
-    { "name", offsetof(struct jwt_claims, name) },   { "email", offsetof(struct jwt_claims, email) },
-    { "nonce", offsetof(struct jwt_claims, nonce) },
+    { "iss", offsetof(struct jwt_claims, issuer) },    { "aud", offsetof(struct jwt_claims, audience) },
+    { "sub", offsetof(struct jwt_claims, subject) },   { "sid", offsetof(struct jwt_claims, session) },
+    { "jti", offsetof(struct jwt_claims, id) },        { "client_id", offsetof(struct jwt_claims, client) },
+    { "name", offsetof(struct jwt_claims, name) },     { "email", offsetof(struct jwt_claims, email) },
+    { "nonce", offsetof(struct jwt_claims, nonce) },   { "picture", offsetof(struct jwt_claims, picture) },
+    { "locale", offsetof(struct jwt_claims, locale) }, { "at_hash", offsetof(struct jwt_claims, access_hash) },
 };
 
 static const struct text_claim number_claims[] = {
     { "iat", offsetof(struct jwt_claims, issued) },
     { "exp", offsetof(struct jwt_claims, expires) },
     { "uv", offsetof(struct jwt_claims, user_version) },
+    { "auth_time", offsetof(struct jwt_claims, signed_in) },
 };
 
 #define EACH(item, array) (size_t item = 0; item < sizeof(array) / sizeof *(array); item++)
@@ -50,7 +53,7 @@ static bool fill(jwt_t *jwt, const struct jwt_key *key, const char *typ, const s
             int64_t value = *(const int64_t *)((const char *)claims + number_claims[i].offset);
             good = good && (!value || !jwt_add_grant_int(jwt, number_claims[i].name, (long)value));
         }
-    return good;
+    return good && (!claims->email || !jwt_add_grant_bool(jwt, "email_verified", claims->email_verified));
 }
 
 char *jwt_sign(struct ctx *ctx, const struct jwt_key *key, const char *typ, const struct jwt_claims *claims)
@@ -65,10 +68,23 @@ char *jwt_sign(struct ctx *ctx, const struct jwt_key *key, const char *typ, cons
     _cleanup_(freep) void *body = jwt_get_grants_json(jwt, NULL);
     if (!head || !body)
         abort();
-    char *data = arena_printf(&ctx->arena, "%s.%s", base64url(&ctx->arena, head, strlen(head)),
-                              base64url(&ctx->arena, body, strlen(body)));
-    const char *signature = jws_sign(ctx, key, data, strlen(data));
-    return signature ? arena_printf(&ctx->arena, "%s.%s", data, signature) : NULL;
+    struct buf token = BUF(&ctx->arena);
+    buf_text(&token, base64url(&ctx->arena, head, strlen(head)));
+    buf_char(&token, '.');
+    buf_text(&token, base64url(&ctx->arena, body, strlen(body)));
+    const char *signature = jws_sign(ctx, key, token.data, token.size);
+    if (!signature)
+        return NULL;
+    buf_char(&token, '.');
+    buf_text(&token, signature);
+    return token.data;
+}
+
+char *jwt_access_hash(struct arena *arena, const char *access_token)
+{
+    unsigned char hash[SHA256_SIZE];
+    sha256(access_token, strlen(access_token), hash);
+    return base64url(arena, hash, sizeof hash / 2);
 }
 
 static bool refuse(struct ctx *ctx, const char *why)
@@ -77,8 +93,7 @@ static bool refuse(struct ctx *ctx, const char *why)
     return false;
 }
 
-/* The text that a part stands for; in the one spelling that base64url allows, without a NUL. */
-static char *part_text(struct arena *arena, const char *part, size_t size)
+char *jwt_part_text(struct arena *arena, const char *part, size_t size)
 {
     size_t decoded = 0;
     unsigned char *text = base64url_decode(arena, arena_memdup(arena, part, size), &decoded);
@@ -103,8 +118,8 @@ static bool take_apart(struct arena *arena, const char *token, struct parts *out
         return false;
     out->signed_size = (size_t)(last - token);
     out->signature = base64url_decode(arena, last + 1, &out->signature_size);
-    const char *head = part_text(arena, token, (size_t)(dot - token));
-    const char *body = part_text(arena, dot + 1, (size_t)(last - dot - 1));
+    const char *head = jwt_part_text(arena, token, (size_t)(dot - token));
+    const char *body = jwt_part_text(arena, dot + 1, (size_t)(last - dot - 1));
     if (!out->signature || !head || !body)
         return false;
     if (jwt_new(&out->jwt))
@@ -112,8 +127,7 @@ static bool take_apart(struct arena *arena, const char *token, struct parts *out
     return !jwt_add_headers_json(out->jwt, head) && !jwt_add_grants_json(out->jwt, body);
 }
 
-/* RFC 7515 4.1.9: "application/" may be left out. */
-static bool is_type(const char *typ, const char *wanted)
+bool jwt_is_type(const char *typ, const char *wanted)
 {
     if (!typ)
         return false;
@@ -154,23 +168,34 @@ static bool check_claims(struct ctx *ctx, const struct jwt_claims *claims, int64
         return refuse(ctx, "the token is for another audience");
     if (!claims->subject || !*claims->subject)
         return refuse(ctx, "the token has no subject");
-    if (!expect->expired_too && claims->expires <= expect->now - expect->leeway)
+    if (!expect->expired_too && claims->expires <= expect->now)
         return refuse(ctx, "the token has expired");
     if (not_before > expect->now + expect->leeway || claims->issued > expect->now + expect->leeway)
         return refuse(ctx, "the token is not valid yet");
     return true;
 }
 
-static void read_claims(struct ctx *ctx, jwt_t *jwt, struct jwt_claims *out)
+/* 0 where it is not there. false: it is no whole number, which libjwt takes for a 0. */
+static bool read_number(jwt_t *jwt, const char *name, int64_t *out)
+{
+    *out = jwt_get_grant_int(jwt, name);
+    _cleanup_(freep) void *json = *out ? NULL : jwt_get_grants_json(jwt, name);
+    return !json || text_equal(json, "0");
+}
+
+static bool read_claims(struct ctx *ctx, jwt_t *jwt, struct jwt_claims *out, int64_t *not_before)
 {
     *out = (struct jwt_claims){ 0 };
     for
         EACH(i, text_claims)
     *(const char **)((char *)out + text_claims[i].offset) = arena_strdup(&ctx->arena,
                                                                          jwt_get_grant(jwt, text_claims[i].name));
+    bool good = read_number(jwt, "nbf", not_before);
     for
         EACH(i, number_claims)
-    *(int64_t *)((char *)out + number_claims[i].offset) = jwt_get_grant_int(jwt, number_claims[i].name);
+    good &= read_number(jwt, number_claims[i].name, (int64_t *)((char *)out + number_claims[i].offset));
+    out->email_verified = jwt_get_grant_bool(jwt, "email_verified") == 1;
+    return good;
 }
 
 static bool verify(struct ctx *ctx, const struct jwt_keys *keys, const char *token, const struct parts *parts,
@@ -181,10 +206,13 @@ static bool verify(struct ctx *ctx, const struct jwt_keys *keys, const char *tok
         return false;
     if (!jws_verify(key, token, parts->signed_size, parts->signature, parts->signature_size))
         return refuse(ctx, "the token's signature is wrong");
-    if (!is_type(jwt_get_header(parts->jwt, "typ"), expect->typ))
+    if (!jwt_is_type(jwt_get_header(parts->jwt, "typ"), expect->typ))
         return refuse(ctx, "the token is of another type");
-    read_claims(ctx, parts->jwt, out);
-    return check_claims(ctx, out, jwt_get_grant_int(parts->jwt, "nbf"), expect);
+    int64_t not_before;
+    if (!read_claims(ctx, parts->jwt, out, &not_before))
+        return refuse(ctx, "a time in the token is no whole number");
+    out->key = arena_strdup(&ctx->arena, key->kid);
+    return check_claims(ctx, out, not_before, expect);
 }
 
 bool jwt_verify(struct ctx *ctx, const struct jwt_keys *keys, const char *token, const struct jwt_expect *expect,

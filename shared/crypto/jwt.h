@@ -16,6 +16,7 @@ struct jwt_key {
     enum jwt_alg alg;
     EVP_PKEY *key;             /* private or public */
     int64_t signs_from, until; /* unix ms, 0 = open; auth's key states */
+    EVP_MD_CTX *signer;        /* jwt_signer(), or NULL; its owner frees it */
 };
 
 /* An immutable set of keys; replaced as a whole, counted by reference. */
@@ -46,16 +47,29 @@ struct jwt_claims {
     const char *client;                      /* client_id */
     int64_t issued, expires;                 /* unix seconds: iat, exp */
     int64_t user_version;                    /* uv */
-    const char *name, *email, *nonce;        /* ID tokens only */
+    /* ID tokens only (OpenID Connect Core 2, 3.1.3.6, 5.1) */
+    const char *name, *email, *picture, *locale, *nonce;
+    const char *access_hash; /* at_hash: jwt_access_hash() of the access token beside it */
+    int64_t signed_in;       /* auth_time, unix seconds: when the person showed who they are */
+    bool email_verified;     /* told with `email` alone */
+    const char *key;         /* of jwt_verify(): the kid it was signed with */
 };
 
+/* What each signature with this key would begin with anew (a twentieth of an RSA one): a copy of it signs. NULL: it
+ * does not. */
+EVP_MD_CTX *jwt_signer(EVP_PKEY *key);
 /* `typ`: "at+jwt" or "JWT" (an ID token). Compact serialisation. */
 char *jwt_sign(struct ctx *ctx, const struct jwt_key *key, const char *typ, const struct jwt_claims *claims);
+/* What an ID token says of the access token issued with it: the left half of its SHA-256 (RS256, ES256), base64url. */
+char *jwt_access_hash(struct arena *arena, const char *access_token);
+
+/* RFC 7519 4.1.4, 4.1.5: "no more than a few minutes". What clocks may differ by, here and in auth's states of keys. */
+enum { JWT_LEEWAY_S = 60 };
 
 struct jwt_expect {
     const char *typ, *issuer, *audience;
     int64_t now;      /* unix seconds */
-    int64_t leeway;   /* seconds: 5 */
+    int64_t leeway;   /* seconds that the issuer's clock may be ahead (nbf, iat); exp has none: an end is an end */
     bool expired_too; /* exp is not looked at: whose an old token was */
 };
 /*

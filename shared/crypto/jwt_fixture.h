@@ -42,7 +42,7 @@ static void teardown(void)
 }
 
 static const struct jwt_expect expect = {
-    .typ = "at+jwt", .issuer = "tonearm", .audience = "tonearm", .now = NOW, .leeway = 5
+    .typ = "at+jwt", .issuer = "tonearm", .audience = "tonearm", .now = NOW, .leeway = JWT_LEEWAY_S
 };
 
 static const struct jwt_claims claims = {

@@ -2,10 +2,13 @@
 /* What the files about tokens share. */
 #include "crypto/jwt.h"
 
+#include <jansson.h>
+
 enum {
     JWT_KEYS_MAX = 32,
     JWT_KID_MAX = 128,
     JWT_SIZE_MAX = 8192,
+    JWKS_SIZE_MAX = 256 * 1024,
     PEM_SIZE_MAX = 64 * 1024,
     RSA_BITS_MIN = 2048,
     RSA_BITS_MAX = 8192, /* a verification takes 16 times as long as one of 2,048 */
@@ -32,3 +35,11 @@ char *jws_sign(struct ctx *ctx, const struct jwt_key *key, const char *data, siz
 /* No error is left: the caller says what is wrong. */
 bool jws_verify(const struct jwt_key *key, const char *data, size_t size, const unsigned char *signature,
                 size_t signature_size);
+
+/* The text that a part of a token stands for; in the one spelling that base64url allows, without a NUL. NULL: none. */
+char *jwt_part_text(struct arena *arena, const char *part, size_t size);
+/* RFC 7515 4.1.9: "application/" may be left out. NULL is none. */
+bool jwt_is_type(const char *typ, const char *wanted);
+
+/* The keys of a set that is read already; NULL: it is none. */
+struct jwt_keys *jwks_take(struct arena *arena, const json_t *root);

@@ -68,9 +68,11 @@ bool password_matches(struct ctx *ctx, const char *password, const char *hash, s
         return false;
     if (!hash)
         spend(password, cost);
-    else if (is_bcrypt(hash))
+    else if (is_bcrypt(hash)) {
         matches = old = bcrypt_matches(ctx, password, hash);
-    else if (crypto_pwhash_str_verify(hash, password, strlen(password)) == 0) {
+        if (!matches) /* as it costs to refuse anybody; who comes in pays for the new hash */
+            spend(password, cost);
+    } else if (crypto_pwhash_str_verify(hash, password, strlen(password)) == 0) {
         matches = true;
         old = !text_starts(hash, crypto_pwhash_argon2id_STRPREFIX) ||
               crypto_pwhash_str_needs_rehash(hash, (unsigned long long)cost.operations, (size_t)cost.memory) != 0;

@@ -9,7 +9,7 @@ struct password_cost {
 };
 
 char *password_hash(struct ctx *ctx, const char *password, struct password_cost cost);
-/* A NULL hash costs the same time and never matches. `*outdated` (may be NULL): it matched, and should be hashed anew
- * at this cost. */
+/* A NULL hash costs the same time and never matches; so does, but for the time of bcrypt itself, a bcrypt hash.
+ * `*outdated` (may be NULL): it matched, and should be hashed anew at this cost. */
 bool password_matches(struct ctx *ctx, const char *password, const char *hash, struct password_cost cost,
                       bool *outdated);

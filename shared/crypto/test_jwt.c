@@ -68,6 +68,13 @@ Test(jwt, what_we_issue_we_accept)
     }
 }
 
+/* The example of OpenID Connect Core 1.0, appendix A.4. */
+Test(jwt, the_hash_of_an_access_token)
+{
+    cr_expect_str_eq(jwt_access_hash(&ctx.arena, "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y"),
+                     "77QmUPtjPfzWtF2AnpK9RQ");
+}
+
 Test(jwt, what_we_issue_libjwt_accepts)
 {
     for (int i = 0; i < 2; i++) {
@@ -274,19 +281,25 @@ Test(jwt, claims_are_checked)
         const char *body, *why;
     } cases[] = {
         { "{\"iss\":\"tonearm\",\"aud\":\"tonearm\",\"sub\":\"a\",\"exp\":1795200900}", NULL },
-        { "{\"iss\":\"tonearm\",\"aud\":\"tonearm\",\"sub\":\"a\",\"exp\":1795199996}", NULL }, /* leeway */
-        { "{\"iss\":\"tonearm\",\"aud\":\"tonearm\",\"sub\":\"a\",\"exp\":1795199995}", "the token has expired" },
+        { "{\"iss\":\"tonearm\",\"aud\":\"tonearm\",\"sub\":\"a\",\"exp\":1795200001}", NULL },
+        { "{\"iss\":\"tonearm\",\"aud\":\"tonearm\",\"sub\":\"a\",\"exp\":1795200000}", "the token has expired" },
+        { "{\"iss\":\"tonearm\",\"aud\":\"tonearm\",\"sub\":\"a\",\"exp\":1795199999}", "the token has expired" },
         { "{\"iss\":\"tonearm\",\"aud\":\"tonearm\",\"sub\":\"a\",\"exp\":-1}", "the token has expired" },
         { "{\"iss\":\"tonearm\",\"aud\":\"tonearm\",\"sub\":\"a\"}", "the token has expired" },
-        { "{\"iss\":\"tonearm\",\"aud\":\"tonearm\",\"sub\":\"a\",\"exp\":\"1795200900\"}", "the token has expired" },
-        { "{\"iss\":\"tonearm\",\"aud\":\"tonearm\",\"sub\":\"a\",\"exp\":1e300}", "the token has expired" },
+        { "{\"iss\":\"tonearm\",\"aud\":\"tonearm\",\"sub\":\"a\",\"exp\":\"1795200900\"}",
+          "a time in the token is no whole number" },
+        { "{\"iss\":\"tonearm\",\"aud\":\"tonearm\",\"sub\":\"a\",\"exp\":1e300}",
+          "a time in the token is no whole number" },
+        { "{\"iss\":\"tonearm\",\"aud\":\"tonearm\",\"sub\":\"a\",\"exp\":1795200900,\"nbf\":1795200006.5}",
+          "a time in the token is no whole number" },
+        { "{\"iss\":\"tonearm\",\"aud\":\"tonearm\",\"sub\":\"a\",\"exp\":1795200900,\"nbf\":0,\"iat\":0}", NULL },
         { "{\"iss\":\"tonearm\",\"aud\":\"tonearm\",\"sub\":\"a\",\"exp\":99999999999999999999}", "this is no token" },
-        { "{\"iss\":\"tonearm\",\"aud\":\"tonearm\",\"sub\":\"a\",\"exp\":1795200900,\"nbf\":1795200006}",
+        { "{\"iss\":\"tonearm\",\"aud\":\"tonearm\",\"sub\":\"a\",\"exp\":1795200900,\"nbf\":1795200061}",
           "the token is not valid yet" },
-        { "{\"iss\":\"tonearm\",\"aud\":\"tonearm\",\"sub\":\"a\",\"exp\":1795200900,\"iat\":1795200006}",
+        { "{\"iss\":\"tonearm\",\"aud\":\"tonearm\",\"sub\":\"a\",\"exp\":1795200900,\"iat\":1795200061}",
           "the token is not valid yet" },
-        { "{\"iss\":\"tonearm\",\"aud\":\"tonearm\",\"sub\":\"a\",\"exp\":1795200900,\"iat\":1795200005,\"nbf\":"
-          "1795200005}",
+        { "{\"iss\":\"tonearm\",\"aud\":\"tonearm\",\"sub\":\"a\",\"exp\":1795200900,\"iat\":1795200060,\"nbf\":"
+          "1795200060}",
           NULL },
         { "{\"iss\":\"Tonearm\",\"aud\":\"tonearm\",\"sub\":\"a\",\"exp\":1795200900}",
           "the token is of another issuer" },

@@ -85,7 +85,9 @@ static struct kept *copy(const struct response *res)
         headers[i].value = put(&at, res->headers[i].value, text_bytes(res->headers[i].value));
     }
     headers[count] = (struct pair){ 0 };
-    *kept = (struct kept){ .status = res->status, .headers = headers, .size = res->size, .bytes = bytes };
+    *kept = (struct kept){
+        .status = res->status, .language = res->language, .headers = headers, .size = res->size, .bytes = bytes
+    };
     if (res->content_type)
         kept->content_type = put(&at, res->content_type, text_bytes(res->content_type));
     kept->body = res->size ? put(&at, res->body, res->size) : "";

@@ -16,6 +16,7 @@ struct kept {
     uint64_t generation;
     int status;
     const char *content_type; /* NULL = JSON */
+    const char *language;     /* as in struct response */
     const char *body;
     size_t size;
     const struct pair *headers; /* ends with {0} */

@@ -1,11 +1,10 @@
 #include "http/connection.h"
 
 #include "base/clock.h"
+#include "base/sockets.h"
 #include "http/target.h"
 
-#include <linux/sockios.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 enum {
     LINGER_MS = 2000,
@@ -57,10 +56,8 @@ static void touch(struct connection *connection)
 static void linger_read(h2o_socket_t *sock, const char *err)
 {
     struct connection *connection = sock->on_close.data;
-    if (err)
-        connection->read(sock, err);
-    else
-        h2o_buffer_consume(&sock->input, sock->input->size);
+    if (err || !socket_forget_unread(h2o_socket_get_fd(sock)))
+        connection->read(sock, err ? err : h2o_socket_error_closed);
 }
 
 static void refusal_written(h2o_socket_t *sock, const char *err)
@@ -119,6 +116,8 @@ static void refuse(struct connection *connection, const struct head *head, enum 
     connection->lingering = true;
     connection->since_ms = clock_ms();
     h2o_buffer_consume(&sock->input, sock->input->size);
+    /* Not read by h2o: where it found no room for this body, it would find none for the rest of it. */
+    h2o_socket_dont_read(sock, 1);
     h2o_socket_read_start(sock, linger_read);
     h2o_iovec_t out = h2o_iovec_init(connection->refusal, strlen(connection->refusal));
     h2o_socket_write(sock, &out, 1, refusal_written);
@@ -139,12 +138,15 @@ static bool body_welcome(struct connection *connection, const struct head *head)
                             &allowed);
     ctx_finish(&ctx);
     connection->body_max = route ? server->rows[route - server->routes].body_max : BODY_DEFAULT;
-    if (head->length <= (int64_t)connection->body_max)
-        return true;
-    if (route || !parsed)
+    if (head->length <= (int64_t)connection->body_max) {
+        if (spool_has_room(server, head->length, route && route->body_to_file))
+            return true;
+        refuse(connection, head, ERROR_DISK_FULL, 0, "there is no room for the body");
+    } else if (route || !parsed) {
         refuse(connection, head, ERROR_TOO_LARGE, 0, "the body is too large");
-    else
+    } else {
         refuse(connection, head, allowed ? ERROR_METHOD_NOT_ALLOWED : ERROR_NOT_FOUND, allowed, unrouted_text(allowed));
+    }
     return false;
 }
 
@@ -176,6 +178,10 @@ static void on_read(h2o_socket_t *sock, const char *err)
 {
     struct connection *connection = sock->on_close.data;
     struct loop *loop = connection->loop;
+    if (err == h2o_socket_error_out_of_memory && !connection->job) {
+        refuse_known(connection, ERROR_DISK_FULL, "there is no room for the body");
+        return;
+    }
     if (err) {
         connection->read(sock, err);
         return;
@@ -255,17 +261,22 @@ const struct address *connection_peer(struct connection *connection, bool *trust
 static void sweep_answer(struct connection *connection, int64_t now)
 {
     h2o_socket_t *sock = connection->sock;
-    int unsent = 0;
-    ioctl(h2o_socket_get_fd(sock), SIOCOUTQ, &unsent);
+    int unsent = socket_unsent(h2o_socket_get_fd(sock));
     if (!h2o_socket_is_writing(sock) || unsent != connection->unsent || sock->bytes_written != connection->written) {
         connection->since_ms = now;
         connection->unsent = unsent;
         connection->written = sock->bytes_written;
     }
-    if (now - connection->since_ms > connection->loop->server->options.stall_ms)
+    if (now - connection->since_ms > connection->loop->server->options.take_ms)
         shutdown(h2o_socket_get_fd(sock), SHUT_RDWR);
     else if (!h2o_socket_is_writing(sock))
         source_sweep(connection->job);
+}
+
+/* The kernel may hold a request that has come since we last read. */
+static bool has_come(const struct connection *connection)
+{
+    return socket_has_unread(h2o_socket_get_fd(connection->sock));
 }
 
 static void sweep_request(struct connection *connection, int64_t now)
@@ -276,7 +287,7 @@ static void sweep_request(struct connection *connection, int64_t now)
     if (size == 0) {
         bool draining = connection->loop->stage != STAGE_RUNNING &&
                         now - connection->loop->draining_since_ms > DRAIN_IDLE_MS;
-        if (waited > (draining ? DRAIN_IDLE_MS : options->stall_ms))
+        if (waited > (draining ? DRAIN_IDLE_MS : options->stall_ms) && !has_come(connection))
             end(connection);
     } else if (connection->seen == 0) {
         touch(connection); /* it came with the request before */
@@ -295,6 +306,8 @@ static void sweep(struct connection *connection, int64_t now)
     if (connection->lingering) {
         if (now - connection->since_ms > LINGER_MS)
             end(connection);
+    } else if (connection->job && connection->job->with_worker && now > connection->job->overdue_ms) {
+        answer_overdue(connection->job);
     } else if (connection->job) {
         sweep_answer(connection, now);
     } else if (!h2o_socket_is_writing(connection->sock)) {

@@ -1,5 +1,6 @@
 #include "http/endpoint.h"
 
+#include "base/catalogue.h"
 #include "base/text.h"
 
 #include <string.h>
@@ -41,6 +42,8 @@ bool request_body(struct request *req, const struct field *fields, void *out)
 {
     if (!req->body || req->body_size == 0)
         return ctx_fail(&req->ctx, ERROR_INVALID, "the body must be a JSON object");
+    if (req->address_fields)
+        return record_parse_address(&req->ctx, req->body, req->body_size, fields, req->address_fields, out);
     return record_parse(&req->ctx, req->body, req->body_size, fields, out);
 }
 
@@ -66,32 +69,49 @@ bool request_page(struct request *req, size_t *limit, const char **cursor)
     return true;
 }
 
-static struct buf envelope(struct request *req, int status, const char *message)
+/* An answer that is being written, and the language of its message. */
+struct envelope {
+    struct buf out;
+    int status;
+    const char *language;
+};
+
+/* `told` is `english` in the client's language, or `english` itself. */
+static struct envelope envelope_of(struct request *req, int status, const char *english, const char *told)
 {
-    struct buf out = BUF(&req->ctx.arena);
-    buf_printf(&out, "{\"code\":\"%s\",\"status\":%d,\"message\":", status < 400 ? "10000" : "10001", status);
-    buf_json(&out, message);
-    return out;
+    struct envelope made = { BUF(&req->ctx.arena), status, told != english ? req->ctx.locale : "en" };
+    buf_printf(&made.out, "{\"code\":\"%s\",\"status\":%d,\"message\":", status < 400 ? "10000" : "10001", status);
+    buf_json(&made.out, told);
+    return made;
 }
 
-static struct response *enveloped(struct request *req, int status, const struct buf *body)
+static struct envelope envelope(struct request *req, int status, const char *message)
+{
+    return envelope_of(req, status, message, catalogue_find(req->ctx.locale, message));
+}
+
+static struct response *enveloped(struct request *req, const struct envelope *made)
 {
     struct response *res = arena_new(&req->ctx.arena, struct response);
-    *res = (struct response){ .status = status, .body = body->data, .size = body->size, .source = { .fd = -1 } };
+    *res = (struct response){ .status = made->status,
+                              .language = made->language,
+                              .body = made->out.data,
+                              .size = made->out.size,
+                              .source = { .fd = -1 } };
     return res;
 }
 
 static struct response *respond_record(struct request *req, int status, const char *message, const struct field *fields,
                                        const void *data)
 {
-    struct buf out = envelope(req, status, message);
-    buf_text(&out, ",\"data\":");
+    struct envelope made = envelope(req, status, message);
+    buf_text(&made.out, ",\"data\":");
     if (fields && data)
-        record_json(&out, fields, data);
+        record_json(&made.out, fields, data);
     else
-        buf_text(&out, "null");
-    buf_char(&out, '}');
-    return enveloped(req, status, &out);
+        buf_text(&made.out, "null");
+    buf_char(&made.out, '}');
+    return enveloped(req, &made);
 }
 
 struct response *respond(struct request *req, const char *message, const struct field *fields, const void *data)
@@ -118,36 +138,36 @@ static void add_items(struct buf *out, const struct field *fields, const void *i
 struct response *respond_page(struct request *req, const char *message, const struct field *fields, const void *items,
                               size_t size, size_t count, const char *next)
 {
-    struct buf out = envelope(req, 200, message);
-    buf_text(&out, ",\"data\":{\"items\":");
-    add_items(&out, fields, items, size, count);
-    buf_text(&out, ",\"next\":");
-    buf_json(&out, next);
-    buf_text(&out, "}}");
-    return enveloped(req, 200, &out);
+    struct envelope made = envelope(req, 200, message);
+    buf_text(&made.out, ",\"data\":{\"items\":");
+    add_items(&made.out, fields, items, size, count);
+    buf_text(&made.out, ",\"next\":");
+    buf_json(&made.out, next);
+    buf_text(&made.out, "}}");
+    return enveloped(req, &made);
 }
 
 struct response *respond_list(struct request *req, const char *message, const struct field *fields, const void *items,
                               size_t size, size_t count)
 {
-    struct buf out = envelope(req, 200, message);
-    buf_text(&out, ",\"data\":");
-    add_items(&out, fields, items, size, count);
-    buf_char(&out, '}');
-    return enveloped(req, 200, &out);
+    struct envelope made = envelope(req, 200, message);
+    buf_text(&made.out, ",\"data\":");
+    add_items(&made.out, fields, items, size, count);
+    buf_char(&made.out, '}');
+    return enveloped(req, &made);
 }
 
 struct response *respond_json(struct request *req, int status, const char *message, const char *data)
 {
-    struct buf out = envelope(req, status, message);
+    struct envelope made = envelope(req, status, message);
     if (status >= 400) {
-        buf_text(&out, ",\"requestId\":");
-        buf_json(&out, req->ctx.request_id ? req->ctx.request_id : "");
+        buf_text(&made.out, ",\"requestId\":");
+        buf_json(&made.out, req->ctx.request_id ? req->ctx.request_id : "");
     }
-    buf_text(&out, ",\"data\":");
-    buf_text(&out, data ? data : "null");
-    buf_char(&out, '}');
-    return enveloped(req, status, &out);
+    buf_text(&made.out, ",\"data\":");
+    buf_text(&made.out, data ? data : "null");
+    buf_char(&made.out, '}');
+    return enveloped(req, &made);
 }
 
 struct response *respond_raw(struct request *req, int status, const char *content_type, const void *body, size_t size)
@@ -208,14 +228,15 @@ struct response *respond_error(struct request *req)
     if (!req->ctx.error)
         ctx_fail(&req->ctx, ERROR_INTERNAL, "something went wrong");
     const struct error *error = req->ctx.error;
-    int status = error_http_status(error->code);
-    struct buf out = envelope(req, status, error->message);
-    buf_text(&out, ",\"requestId\":");
-    buf_json(&out, req->ctx.request_id ? req->ctx.request_id : "");
+    struct envelope made = error->code == ERROR_INTERNAL
+                               ? envelope(req, 500, MESSAGE("something went wrong"))
+                               : envelope_of(req, error_http_status(error->code), error->message, error->told);
+    buf_text(&made.out, ",\"requestId\":");
+    buf_json(&made.out, req->ctx.request_id ? req->ctx.request_id : "");
     if (error->violations)
-        add_violations(&out, error->violations);
-    buf_char(&out, '}');
-    struct response *res = enveloped(req, status, &out);
+        add_violations(&made.out, error->violations);
+    buf_char(&made.out, '}');
+    struct response *res = enveloped(req, &made);
     add_error_headers(req, res, error);
     return res;
 }

@@ -14,13 +14,17 @@ struct pair {
     const char *name, *value;
 };
 
+/* ctx.patience_ms of a request: a store that is away is told within 2 s, the edge's own question before included. */
+enum { REQUEST_PATIENCE_MS = 1500 };
+
 /* Who is signed in. */
 struct caller {
     const char *user_id, *name, *email, *picture;
     const char *session_id;
     const char *const *roles; /* codes; NULL-terminated. For telling, not for deciding: see authority */
     int64_t user_version;
-    int64_t expires_at; /* unix ms */
+    int64_t roles_version; /* auth's own: what the codes were read from */
+    int64_t expires_at;    /* unix ms */
 };
 
 /* Whose API key it is. */
@@ -34,7 +38,7 @@ struct api_key {
 /*
  * Who decides: auth asks itself, everybody else asks auth (nats/authority.h).
  * Each fails with UNAUTHORIZED or FORBIDDEN (an answer about the person), or
- * UNAVAILABLE (an outage, never an answer).
+ * UNAVAILABLE (an outage, never an answer). `role`: any of these roles or permissions ("track:publish"), or ADMIN.
  */
 struct authority {
     void *self;
@@ -57,6 +61,7 @@ struct request {
     const struct pair *headers; /* names in lower case, ends with {0} */
     const char *body;
     size_t body_size;
+    const char *address_fields; /* NATS: members of the body that stood in an HTTP address, by comma; NULL = none */
     int body_fd; /* route.body_to_file: an unlinked file in the spool directory (link it by /proc/self/fd), else -1.
                     Closed with the request unless the handler sets -1 */
     const char *peer;      /* the client's address, after trusted proxies */
@@ -91,6 +96,7 @@ struct source {
 struct response {
     int status;
     const char *content_type; /* NULL = application/json */
+    const char *language;     /* of the message in it, static; NULL = it has none */
     const char *body;
     size_t size;
     struct source source;
@@ -100,7 +106,8 @@ struct response {
 /* NULL means failed: see ctx_fail(). The dispatcher makes the envelope of the error. */
 typedef struct response *handler_fn(struct request *req);
 
-/* {"code":"10000","status":200,"message":...,"data":...}; `fields` NULL = no data (null). In req->ctx.arena. */
+/* {"code":"10000","status":200,"message":...,"data":...}; `fields` NULL = no data (null). In req->ctx.arena. `message`
+ * is English, and the key of what is told in other languages (base/catalogue.h). */
 struct response *respond(struct request *req, const char *message, const struct field *fields, const void *data);
 struct response *respond_created(struct request *req, const char *message, const struct field *fields,
                                  const void *data);

@@ -1,30 +1,54 @@
 #include "http/locale.h"
 
-#include <stdlib.h>
+#include "base/catalogue.h"
+
 #include <string.h>
 #include <strings.h>
 
-static const char *const locales[] = { "en", "de", "es", "fr", "hi", "ja", "zh" };
-
-/* "de", "de-AT", "DE_ch": the first subtag decides. NULL: none of ours. */
-static const char *locale_named(const char *tag, size_t size)
+/* Of a tag cut from its end, subtag after subtag, the first is what is left: it decides. */
+const char *locale_named(const char *tag, size_t size)
 {
-    size_t language = 0;
-    while (language < size && tag[language] != '-' && tag[language] != '_')
-        language++;
-    for (size_t i = 0; i < sizeof locales / sizeof *locales; i++)
-        if (language == 2 && strncasecmp(tag, locales[i], 2) == 0)
-            return locales[i];
+    size_t first = 0;
+    while (first < size && tag[first] != '-' && tag[first] != '_')
+        first++;
+    for (const char *const *language = languages; first == 2 && *language; language++)
+        if (strncasecmp(tag, *language, 2) == 0)
+            return *language;
     return NULL;
 }
 
-/* The q of "de;q=0.5" in thousandths. */
-static int quality(const char *parameters, size_t size)
+static const char *skip_space(const char *at, const char *end)
 {
-    for (size_t i = 0; i + 2 < size; i++)
-        if ((parameters[i] == 'q' || parameters[i] == 'Q') && parameters[i + 1] == '=')
-            return (int)(strtod(parameters + i + 2, NULL) * 1000);
-    return 1000;
+    while (at < end && (*at == ' ' || *at == '\t'))
+        at++;
+    return at;
+}
+
+/* A qvalue of RFC 9110, 12.4.2, in thousandths: 0 to 1 and three digits at most. 0 where it is none. */
+static int quality_value(const char *at, const char *end)
+{
+    if (at == end || (*at != '0' && *at != '1'))
+        return 0;
+    int q = (*at++ - '0') * 1000, unit = 100;
+    if (at < end && *at++ != '.')
+        return 0;
+    for (; at < end && *at >= '0' && *at <= '9' && unit; at++, unit /= 10)
+        q += (*at - '0') * unit;
+    return skip_space(at, end) == end && q <= 1000 ? q : 0;
+}
+
+/* What stands behind a range: nothing, or ";q=0.5" with spaces about its semicolon. */
+static int quality(const char *at, const char *end)
+{
+    at = skip_space(at, end);
+    if (at == end)
+        return 1000;
+    if (*at != ';')
+        return 0;
+    at = skip_space(at + 1, end);
+    if (end - at < 2 || (*at != 'q' && *at != 'Q') || at[1] != '=')
+        return 0;
+    return quality_value(at + 2, end);
 }
 
 const char *locale_choose(const char *asked, const char *accept)
@@ -37,8 +61,8 @@ const char *locale_choose(const char *asked, const char *accept)
         at += strspn(at, " \t,");
         size_t size = strcspn(at, ","), tag = strcspn(at, ",; \t");
         const char *locale = locale_named(at, tag);
-        int q = quality(at + tag, size - tag);
-        if (locale && q > best_quality) {
+        int q = locale ? quality(at + tag, at + size) : 0;
+        if (q > best_quality) {
             best = locale;
             best_quality = q;
         }

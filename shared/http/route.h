@@ -13,10 +13,11 @@ struct route {
     const char *path;   /* "/tracks/id/{id}": a parameter is one whole segment */
     handler_fn *handler;
     enum access access;
-    const char *role;  /* SIGNED_IN: whoever has it, or is ADMIN (decided by the authority) */
-    size_t body_max;   /* bytes; 0 = 64 KiB */
-    bool body_to_file; /* the body arrives as req->body_fd */
-    bool on_loop;      /* never blocks: answered on the loop thread */
+    const char *role;       /* SIGNED_IN: whoever has it, or is ADMIN (decided by the authority) */
+    const char *permission; /* or, in its place, "track:publish": whoever has a role that may, or is ADMIN */
+    size_t body_max;        /* bytes; 0 = 64 KiB */
+    bool body_to_file;      /* the body arrives as req->body_fd */
+    bool on_loop;           /* never blocks: answered on the loop thread */
     bool heavy; /* costs tens of ms of CPU (a password): runs on server_options.heavy, so that a flood of it starves
                    nothing else */
     const char *cache;            /* the answer is public and may be kept in the process for up to 5 s under this name;

@@ -5,7 +5,10 @@
 #include <sys/resource.h>
 #include <time.h>
 
-enum { LOOPS_DEFAULT_MAX = 4, LOOPS_MAX = 64, SPOOLED_FROM = 1 << 20, HEAD_MS = 10000, STALL_MS = 30000 };
+enum { LOOPS_DEFAULT_MAX = 4, LOOPS_MAX = 64, HEAD_MS = 10000, STALL_MS = 30000 };
+/* Longer than the edge bears with a client: who listens to music stops for a while, and the edge is who says for how
+ * long. */
+enum { TAKE_MS = 90000 };
 
 /* The library's, for all servers of a process: larger input lies in an unlinked file, not in memory. */
 static void set_up_library(const char *spool_dir)
@@ -95,6 +98,8 @@ static struct server *server_create(const struct server_options *options)
         server->options.head_ms = HEAD_MS;
     if (!server->options.stall_ms)
         server->options.stall_ms = STALL_MS;
+    if (!server->options.take_ms)
+        server->options.take_ms = TAKE_MS;
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);

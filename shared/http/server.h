@@ -24,6 +24,7 @@ struct dependency {
     const char *name;
     bool (*check)(struct ctx *ctx, void *self);
     void *self;
+    bool optional; /* told, but ready without it */
 };
 
 struct server_options {
@@ -33,7 +34,8 @@ struct server_options {
     int64_t deadline_ms;              /* of a request: 5,000 */
     size_t connections;               /* at once, of all loops; more wait in the kernel's queue. 0 = 10,000 */
     int64_t head_ms;                  /* for the head of a request; 0 = 10,000 */
-    int64_t stall_ms;                 /* without a byte: idle, in a body, in an answer that nobody takes; 0 = 30,000 */
+    int64_t stall_ms;                 /* without a byte: idle, in a body; 0 = 30,000 */
+    int64_t take_ms;                  /* for an answer that nobody takes; 0 = 90,000 */
     size_t body_max;                  /* the largest of all routes; bodies over 1 MiB are spooled to files */
     const char *spool_dir;            /* for body_to_file; NULL where no route has it */
     const struct secret *edge_secret; /* proves the edge (header x-tonearm-edge); then its X-Forwarded-*, X-Consumer-*

@@ -1,10 +1,12 @@
 #include "http/server_parts.h"
 
+#include "http/status.h"
+
 #include <stdio.h>
 
 /* The samples of a row, found once: the hot path is an atomic add. */
 struct row_counts {
-    _Atomic(struct sample *) requests[METHODS][STATUSES_MAX];
+    _Atomic(struct sample *) requests[METHODS][HTTP_STATUSES_MAX];
     struct sample *seconds;
 };
 
@@ -44,7 +46,7 @@ void counts_start(struct server *server)
 
 static struct sample *requests_sample(struct server *server, struct row *row, enum method method, int status)
 {
-    _Atomic(struct sample *) *slot = &row->counts->requests[method][status_index(status)];
+    _Atomic(struct sample *) *slot = &row->counts->requests[method][http_status_index(status)];
     struct sample *sample = atomic_load_explicit(slot, memory_order_acquire);
     if (sample)
         return sample;

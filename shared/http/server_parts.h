@@ -94,6 +94,8 @@ struct http_job {
     uint64_t generation;  /* of its cache, noted before the handler ran */
     struct spool *spool;
     struct stream *stream;
+    struct link *link;
+    int64_t overdue_ms; /* with a worker still at that time: answered without it */
 };
 
 /* server_listen.c: binds `server->listeners`; closes them. */
@@ -118,15 +120,18 @@ void loop_leave(struct loop *loop);
 /* server_request.c */
 int request_begin(h2o_handler_t *handler, h2o_req_t *h2o);
 void job_destroy(struct http_job *job);
+/* h2o's request goes on without the job, which its worker's last message frees. */
+void job_let_go(struct http_job *job);
 /* Hands a whole request to the workers; the answer is 503 where they have no room. */
 void job_push(struct http_job *job);
 
 /* server_send.c: the job's answer on its way; the job ends with the h2o request. On the loop. */
 void answer_send(struct http_job *job);
 void answer_error(struct http_job *job);
+/* 503 in the place of a worker that does not come back, as from a disk that stands still; what it brings one day is
+ * thrown away. */
+void answer_overdue(struct http_job *job);
 const char *status_text(int status);
-enum { STATUSES_MAX = 40 };
-size_t status_index(int status); /* below STATUSES_MAX; all that are unknown share one */
 
 /* server_source.c: an answer with a source: conditions and range make it what is sent; then its body, as the client
  * takes it. */
@@ -138,7 +143,10 @@ void source_sweep(struct http_job *job);
 /* Ends a pipe's answer that waits for the pipe. */
 void source_cut(struct http_job *job);
 
-/* server_spool.c: the entity into a file, some at a time, then job_push(). */
+/* server_spool.c: the entity into a file, some at a time, then job_push(). Before that, whether there is room for
+ * `size` bytes, which h2o keeps in a file of its own; any thread. */
+enum { SPOOLED_FROM = 1 << 20 };
+bool spool_has_room(const struct server *server, int64_t size, bool to_file);
 void spool_start(struct http_job *job);
 void spool_finish(struct http_job *job);
 

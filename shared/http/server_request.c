@@ -7,9 +7,11 @@
 
 #include <string.h>
 
+enum { OVERDUE_MS = 500 }; /* past its deadline a worker has so long to say so itself */
+
 /* Held by the h2o request: its end is the only word that the client has gone. */
 struct link {
-    struct http_job *job;
+    struct http_job *job; /* NULL: let go */
     struct connection *connection;
 };
 
@@ -28,9 +30,18 @@ static void on_request_end(void *data)
 {
     struct link *link = data;
     connection_request_ended(link->connection);
+    if (!link->job)
+        return;
     link->job->h2o = NULL;
     if (!link->job->with_worker)
         job_destroy(link->job);
+}
+
+void job_let_go(struct http_job *job)
+{
+    job->link->connection->job = NULL;
+    job->link->job = NULL;
+    job->h2o = NULL;
 }
 
 static struct http_job *job_create(struct loop *loop, h2o_req_t *h2o)
@@ -45,6 +56,7 @@ static struct http_job *job_create(struct loop *loop, h2o_req_t *h2o)
     job->req.body_fd = -1;
     struct link *link = h2o_mem_alloc_shared(&h2o->pool, sizeof *link, on_request_end);
     *link = (struct link){ .job = job, .connection = connection_of(h2o) };
+    job->link = link;
     connection_request_began(link->connection, job);
     return job;
 }
@@ -164,9 +176,15 @@ static bool copy_request(struct http_job *job)
     weigh_headers(job);
     note_peer(job, forwarded_for);
     note_place(job);
-    bool good = check_head(job) && read_target(job);
-    req->ctx.locale = locale_choose(good ? request_query(req, "locale") : NULL, request_header(req, "accept-language"));
-    return good;
+    /* What is wrong with the head or the target is told in a language, too. */
+    const char *accept = request_header(req, "accept-language");
+    req->ctx.locale = locale_choose(NULL, accept);
+    if (!check_head(job) || !read_target(job))
+        return false;
+    const char *asked = request_query(req, "locale");
+    if (asked)
+        req->ctx.locale = locale_choose(asked, accept);
+    return true;
 }
 
 static bool find_route(struct http_job *job)
@@ -186,6 +204,8 @@ static bool find_route(struct http_job *job)
     req->service = job->row->service;
     int64_t deadline_ms = req->route->deadline_ms ? req->route->deadline_ms : server->options.deadline_ms;
     req->ctx.deadline_ms = clock_ms() + deadline_ms;
+    req->ctx.patience_ms = REQUEST_PATIENCE_MS;
+    job->overdue_ms = req->ctx.deadline_ms + OVERDUE_MS;
     return true;
 }
 
@@ -217,6 +237,7 @@ static bool answer_kept(struct http_job *job)
         return false;
     struct response *res = respond_raw(&job->req, kept->status, kept->content_type, kept->body, kept->size);
     res->headers = kept->headers;
+    res->language = kept->language;
     job->kept_key = NULL;
     job->res = res;
     answer_send(job);

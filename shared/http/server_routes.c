@@ -1,5 +1,7 @@
 #include "http/server_parts.h"
 
+#include "base/catalogue.h"
+
 #include <string.h>
 
 enum method method_of(const char *text, size_t size)
@@ -24,7 +26,7 @@ const char *allow_text(struct arena *arena, unsigned allowed)
 
 const char *unrouted_text(unsigned allowed)
 {
-    return allowed ? "this method is not for this path" : "there is nothing at this path";
+    return allowed ? MESSAGE("this method is not for this path") : MESSAGE("there is nothing at this path");
 }
 
 static size_t count_routes(const struct route *routes)
@@ -55,8 +57,10 @@ static bool check_route(struct ctx *ctx, const struct server *server, const stru
         return ctx_fail(ctx, ERROR_INTERNAL, "%s wants files, and there is no folder for them", route->path);
     if (route->access != PUBLIC && !options->authority)
         return ctx_fail(ctx, ERROR_INTERNAL, "%s wants an authority", route->path);
-    if (route->role && route->access != SIGNED_IN)
+    if ((route->role || route->permission) && route->access != SIGNED_IN)
         return ctx_fail(ctx, ERROR_INTERNAL, "%s names a role and lets in who is not signed in", route->path);
+    if (route->role && route->permission)
+        return ctx_fail(ctx, ERROR_INTERNAL, "%s names a role and a permission: which of them?", route->path);
     if (route->cache && route->access == SIGNED_IN)
         return ctx_fail(ctx, ERROR_INTERNAL, "%s would keep answers that are one person's", route->path);
     return true;

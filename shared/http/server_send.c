@@ -2,64 +2,14 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "http/status.h"
 
 #include <string.h>
 
-static const struct {
-    int status;
-    const char *text;
-} statuses[] = {
-    { 200, "OK" },
-    { 201, "Created" },
-    { 202, "Accepted" },
-    { 204, "No Content" },
-    { 206, "Partial Content" },
-    { 301, "Moved Permanently" },
-    { 302, "Found" },
-    { 303, "See Other" },
-    { 304, "Not Modified" },
-    { 307, "Temporary Redirect" },
-    { 308, "Permanent Redirect" },
-    { 400, "Bad Request" },
-    { 401, "Unauthorized" },
-    { 403, "Forbidden" },
-    { 404, "Not Found" },
-    { 405, "Method Not Allowed" },
-    { 408, "Request Timeout" },
-    { 409, "Conflict" },
-    { 410, "Gone" },
-    { 412, "Precondition Failed" },
-    { 413, "Content Too Large" },
-    { 415, "Unsupported Media Type" },
-    { 416, "Range Not Satisfiable" },
-    { 417, "Expectation Failed" },
-    { 422, "Unprocessable Content" },
-    { 428, "Precondition Required" },
-    { 429, "Too Many Requests" },
-    { 431, "Request Header Fields Too Large" },
-    { 500, "Internal Server Error" },
-    { 501, "Not Implemented" },
-    { 502, "Bad Gateway" },
-    { 503, "Service Unavailable" },
-    { 504, "Gateway Timeout" },
-    { 507, "Insufficient Storage" },
-};
-
-enum { STATUSES = sizeof statuses / sizeof *statuses };
-static_assert((int)STATUSES < (int)STATUSES_MAX, "server_count.c has no room for all of them");
-
-size_t status_index(int status)
-{
-    size_t i = 0;
-    while (i < STATUSES && statuses[i].status != status)
-        i++;
-    return i;
-}
-
 const char *status_text(int status)
 {
-    size_t index = status_index(status);
-    return index < STATUSES ? statuses[index].text : "Unknown";
+    const char *reason = http_reason(status);
+    return reason ? reason : "Unknown";
 }
 
 /* `name` stays where it is: literals, or the job's arena. A value that could end its line is left out. */
@@ -67,6 +17,16 @@ static void add_header(h2o_req_t *h2o, const char *name, const char *value)
 {
     if (value && !strpbrk(value, "\r\n"))
         h2o_add_header_by_str(&h2o->pool, &h2o->res.headers, name, strlen(name), 1, NULL, value, strlen(value));
+}
+
+/* Who keeps answers must not give one person's language to the next (RFC 9110, 12.5.5). */
+static void add_language(h2o_req_t *h2o, const struct response *res)
+{
+    if (!res->language)
+        return;
+    h2o_add_header(&h2o->pool, &h2o->res.headers, H2O_TOKEN_CONTENT_LANGUAGE, NULL, res->language,
+                   strlen(res->language));
+    h2o_add_header(&h2o->pool, &h2o->res.headers, H2O_TOKEN_VARY, NULL, H2O_STRLIT("accept-language"));
 }
 
 static void add_headers(struct http_job *job)
@@ -77,6 +37,7 @@ static void add_headers(struct http_job *job)
         add_header(job->h2o, "content-type", res->content_type ? res->content_type : "application/json");
     add_header(job->h2o, "x-request-id", job->req.ctx.request_id);
     add_header(job->h2o, "traceparent", job->req.ctx.traceparent);
+    add_language(job->h2o, res);
     for (const struct pair *header = res->headers; header && header->name; header++)
         add_header(job->h2o, header->name, header->value);
 }
@@ -135,6 +96,40 @@ void answer_send(struct http_job *job)
         source_send(job);
     else
         send_body(job);
+}
+
+/* The worker may be writing into the job: all that is sent lives with the h2o request. */
+static void add_copy(h2o_req_t *h2o, const char *name, const char *value)
+{
+    if (value)
+        add_header(h2o, name, h2o_strdup(&h2o->pool, value, SIZE_MAX).base);
+}
+
+void answer_overdue(struct http_job *job)
+{
+    static h2o_generator_t whole = { NULL, NULL };
+    h2o_req_t *h2o = job->h2o;
+    struct request req = { .ctx = { .request_id = job->req.ctx.request_id, .locale = job->req.ctx.locale },
+                           .body_fd = -1 };
+    ctx_fail(&req.ctx, ERROR_UNAVAILABLE, "there was no answer in time");
+    const struct response *res = respond_error(&req);
+    count_request(job->loop->server, job->row, job->req.method, res->status, clock_us() - job->started_us);
+    log_failure(LOG_ERROR, &req.ctx, "a worker does not come back");
+    h2o->res.status = res->status;
+    h2o->res.reason = status_text(res->status);
+    h2o->res.content_length = res->size;
+    add_copy(h2o, "content-type", "application/json");
+    add_copy(h2o, "x-request-id", job->req.ctx.request_id);
+    add_copy(h2o, "traceparent", job->req.ctx.traceparent);
+    add_language(h2o, res);
+    for (const struct pair *header = res->headers; header && header->name; header++)
+        add_copy(h2o, header->name, header->value);
+    h2o_iovec_t body = h2o_strdup(&h2o->pool, res->body, res->size);
+    bool with_body = job->req.method != HEAD;
+    ctx_finish(&req.ctx);
+    job_let_go(job);
+    h2o_start_response(h2o, &whole);
+    h2o_send(h2o, &body, with_body ? 1 : 0, H2O_SEND_STATE_FINAL);
 }
 
 void answer_error(struct http_job *job)

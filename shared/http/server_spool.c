@@ -1,5 +1,7 @@
 #include "http/server_parts.h"
 
+#include "base/disk.h"
+
 #include <errno.h>
 #include <fcntl.h>
 
@@ -59,6 +61,13 @@ void spool_start(struct http_job *job)
         fail(job, errno);
     else
         step(spool);
+}
+
+/* h2o's file grows by doubling; the one for the handler is beside it. */
+bool spool_has_room(const struct server *server, int64_t size, bool to_file)
+{
+    const char *dir = server->options.spool_dir;
+    return size < SPOOLED_FROM || disk_has_room(dir ? dir : "/tmp", (uint64_t)size * (to_file ? 3 : 2));
 }
 
 void spool_finish(struct http_job *job)

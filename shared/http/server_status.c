@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { READY_KEPT_MS = 1000, CHECKS_MS = 1000 };
+enum { READY_KEPT_MS = 1000, UNREADY_KEPT_MS = 100, CHECKS_MS = 1000 };
 
 /* What the last checks said. One worker at a time checks; the others take what there is, and wait only for the first.
  */
@@ -59,7 +59,7 @@ static bool check_all(const struct dependency *dependencies, struct arena *arena
     buf_text(&out, "\"dependencies\":{");
     for (const struct dependency *dependency = dependencies; dependency && dependency->name; dependency++) {
         bool there = check_one(dependency);
-        ready = ready && there;
+        ready = ready && (there || dependency->optional);
         buf_text(&out, dependency == dependencies ? "" : ",");
         buf_json(&out, dependency->name);
         buf_text(&out, there ? ":\"OK\"" : ":\"MISSING\"");
@@ -82,7 +82,7 @@ static void renew(struct readiness *readiness, const struct dependency *dependen
     readiness->arena = arena;
     readiness->text = text;
     readiness->ready = ready;
-    readiness->until_ms = clock_ms() + READY_KEPT_MS;
+    readiness->until_ms = clock_ms() + (ready ? READY_KEPT_MS : UNREADY_KEPT_MS);
     readiness->checking = false;
     pthread_cond_broadcast(&readiness->checked);
 }

@@ -1,45 +1,16 @@
 #include "http/target.h"
 
+#include "base/percent.h"
 #include "base/text.h"
 
 #include <string.h>
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* The byte of the escape at `text` ("%41"), -1 for a bad one and for NUL. */
-static int unescape(const char *text, size_t left)
-{
-    if (left < 3)
-        return -1;
-    int high = hex_digit(text[1]), low = hex_digit(text[2]);
-    return high < 0 || low < 0 || (high | low) == 0 ? -1 : high << 4 | low;
-}
-
 /* NULL: a bad escape, a NUL or no UTF-8. */
 static char *decode(struct arena *arena, const char *text, size_t size, bool plus_is_space)
 {
-    char *out = arena_alloc(arena, size + 1);
-    size_t length = 0;
-    for (size_t i = 0; i < size; i++) {
-        int c = (unsigned char)text[i];
-        if (c == '%') {
-            c = unescape(text + i, size - i);
-            if (c < 0)
-                return NULL;
-            i += 2;
-        } else if (c == '+' && plus_is_space) {
-            c = ' ';
-        }
-        out[length++] = (char)c;
-    }
-    return utf8_valid(out, length) ? out : NULL;
+    size_t length;
+    char *out = percent_decode(arena, text, size, plus_is_space ? PERCENT_PLUS : 0, &length);
+    return out && utf8_valid(out, length) ? out : NULL;
 }
 
 static size_t count_pairs(const char *query, size_t size)

@@ -10,6 +10,7 @@ struct reply {
 };
 
 int dial(const struct server *server);
+int try_dial(const struct server *server); /* -1: nobody listens */
 void put(int fd, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void put_bytes(int fd, const void *data, size_t size);
 /* One answer; `bodiless` for HEAD. Waits 20 s at most for each byte. */

@@ -49,11 +49,37 @@ Test(server, answers_in_the_envelope)
     expect("POST /public/b", NULL, "the body", 200, "\"body\":\"the body\"");
 }
 
+static void expect_told(const char *request, const char *headers, const char *language, const char *message)
+{
+    struct reply reply = ask(service.server, request, headers, NULL);
+    cr_expect(strstr(reply.body, message), "%s, %s: no %s in %s", request, headers, message, reply.body);
+    cr_expect_str_eq(reply_header(&reply, "content-language"), language);
+    cr_expect_str_eq(reply_header(&reply, "vary"), "accept-language");
+    free_reply(&reply);
+}
+
+Test(server, tells_it_in_the_language_that_was_asked_for)
+{
+    static const char german[] = "Accept-Language: fr;q=0.3, de-AT;q=0.7\r\n";
+    expect_told("GET /health", german, "de", "\"message\":\"in Betrieb\"");
+    expect_told("GET /nothing?locale=ja", german, "ja", "\"message\":\"このパスには何もありません\"");
+    expect_told("GET /page?limit=101", german, "de", "\"limit darf höchstens 100 sein\"");
+    expect_told("GET /fail/internal", german, "de", "\"message\":\"Es ist etwas schiefgegangen\"");
+    expect_told("DELETE /public/a", german, "de", "\"Diese Methode gilt nicht für diesen Pfad\"");
+    /* The query cannot be read: the header holds. */
+    expect_told("GET /%zz?locale=ja", german, "de", "\"message\":\"Der Pfad ist fehlerhaft\"");
+    expect_told("GET /health", NULL, "en", "\"message\":\"alive\"");
+    /* What no catalogue has is English, and says so. */
+    expect_told("GET /fail/invalid", german, "en", "\"message\":\"failed on purpose\"");
+    expect_told("GET /public/a", german, "en", "\"message\":\"echo\"");
+}
+
 Test(server, says_what_was_wrong)
 {
     expect("GET /fail/invalid", NULL, NULL, 400,
            "{\"code\":\"10001\",\"status\":400,\"message\":\"failed on purpose\",\"requestId\":\"");
-    expect("GET /fail/internal", NULL, NULL, 500, "\"status\":500");
+    /* What went wrong inside is for the log. */
+    expect("GET /fail/internal", NULL, NULL, 500, "\"message\":\"something went wrong\"");
     expect("GET /fail/none", NULL, NULL, 500, "\"message\":\"something went wrong\"");
     expect("GET /violations", NULL, NULL, 400,
            "\"errors\":[{\"field\":\"email\",\"rule\":\"email\",\"message\":\"this is \\\"no\\\" address\"},"
@@ -220,6 +246,17 @@ static void wait_begun(int count)
     cr_assert_geq(atomic_load(&service.begun), count);
 }
 
+/* Until so many of them have something to read. */
+static void wait_answered(const int *fds, int count, int wanted)
+{
+    int64_t until = clock_ms() + 30000;
+    for (int answered = 0; answered < wanted && clock_ms() < until; poll(NULL, 0, 2)) {
+        answered = 0;
+        for (int i = 0; i < count; i++)
+            answered += poll(&(struct pollfd){ .fd = fds[i], .events = POLLIN }, 1, 0) == 1;
+    }
+}
+
 Test(server_alone, says_when_it_has_too_much_to_do, .init = service_prepare, .fini = service_end)
 {
     enum { THREADS = 2, ROOM = 4, COUNT = 20 };
@@ -235,7 +272,7 @@ Test(server_alone, says_when_it_has_too_much_to_do, .init = service_prepare, .fi
         fds[i] = dial(service.server);
         put(fds[i], "GET /gate HTTP/1.1\r\nHost: x\r\n\r\n");
     }
-    poll(NULL, 0, 300);
+    wait_answered(fds + THREADS, COUNT - THREADS, COUNT - THREADS - ROOM);
     expect("GET /public/loop", NULL, NULL, 200, "\"status\":200");
     expect("GET /health", NULL, NULL, 200, "\"status\":\"OK\"");
     atomic_store(&service.gate_open, true);
@@ -259,14 +296,43 @@ Test(server_alone, does_not_begin_what_nobody_waits_for_any_more, .init = servic
     put(first, "GET /gate HTTP/1.1\r\nHost: x\r\n\r\n");
     wait_begun(1);
     put(second, "GET /gate/short HTTP/1.1\r\nHost: x\r\n\r\n");
-    poll(NULL, 0, 200);
-    atomic_store(&service.gate_open, true);
-    struct reply reply = take(second, false);
+    struct reply reply = take(second, false); /* its time is over */
     cr_expect_eq(reply.status, 503);
+    atomic_store(&service.gate_open, true);
+    expect("GET /public/after", NULL, NULL, 200, "after");
     cr_expect_eq(atomic_load(&service.begun), 1);
     free_reply(&reply);
     close(first);
     close(second);
+}
+
+/* A worker that stands still: those whose requests it has, and those that wait behind it, are told. */
+Test(server_alone, answers_for_a_worker_that_does_not_come_back, .init = service_prepare, .fini = service_end)
+{
+    service.workers = workers_create(1, 0, 16);
+    service_start();
+    int first = dial(service.server), second = dial(service.server);
+    put(first, "GET /gate/short HTTP/1.1\r\nHost: x\r\nX-Request-Id: mine\r\n\r\n");
+    wait_begun(1);
+    put(second, "GET /gate/short HTTP/1.1\r\nHost: x\r\n\r\n");
+    struct reply reply = take(first, false);
+    cr_expect_eq(reply.status, 503);
+    cr_expect_str_eq(reply_header(&reply, "x-request-id"), "mine");
+    cr_expect_not_null(reply_header(&reply, "retry-after"));
+    cr_expect(strstr(reply.body, "\"requestId\":\"mine\""), "%s", reply.body);
+    free_reply(&reply);
+    reply = take(second, false);
+    cr_expect_eq(reply.status, 503);
+    free_reply(&reply);
+    expect("GET /health", NULL, NULL, 200, "\"status\":\"OK\"");
+    close(second); /* before, */
+    atomic_store(&service.gate_open, true);
+    expect("GET /public/there", NULL, NULL, 200, "there");
+    put(first, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n"); /* and after the worker has come back */
+    reply = take(first, false);
+    cr_expect_eq(reply.status, 200);
+    free_reply(&reply);
+    close(first);
 }
 
 Test(server, tells_how_it_is)
@@ -274,12 +340,12 @@ Test(server, tells_how_it_is)
     expect("GET /health", NULL, NULL, 200,
            "{\"code\":\"10000\",\"status\":200,\"message\":\"alive\",\"data\":{\"status\":\"OK\"}}");
     expect("GET /ready", NULL, NULL, 200,
-           "\"data\":{\"status\":\"OK\",\"dependencies\":{\"store\":\"OK\",\"nats\":\"OK\"}}");
+           "\"data\":{\"status\":\"OK\",\"dependencies\":{\"store\":\"OK\",\"nats\":\"OK\",\"spare\":\"MISSING\"}}");
     atomic_store(&service.dependency_away, true);
     poll(NULL, 0, 1100);
     struct reply reply = ask(service.server, "GET /ready", NULL, NULL);
     cr_expect_eq(reply.status, 503);
-    cr_expect(strstr(reply.body, "\"dependencies\":{\"store\":\"MISSING\",\"nats\":\"MISSING\"}"), "%s", reply.body);
+    cr_expect(strstr(reply.body, "\"dependencies\":{\"store\":\"MISSING\",\"nats\":\"MISSING\","), "%s", reply.body);
     cr_expect_not_null(reply_header(&reply, "retry-after"));
     free_reply(&reply);
     expect("GET /health", NULL, NULL, 200, "\"status\":\"OK\"");

@@ -1,6 +1,8 @@
 /* Who is believed, who may, and what is kept for whom. */
 #include "http/test_service.h"
 
+#include "base/calm_clock.h"
+
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -92,8 +94,18 @@ Test(server, asks_who_it_is)
     expect("GET /signed", EDGE "Authorization: Basic ann's\r\n", NULL, 401, "an access token is needed");
     expect("GET /admin", EDGE "Authorization: Bearer ann's\r\n", NULL, 403, "this is for others");
     expect("GET /admin", EDGE "Authorization: Bearer root's\r\n", NULL, 200, "\"caller\":\"root\"");
+    expect("GET /publish", EDGE "Authorization: Bearer ann's\r\n", NULL, 403, "this is for others");
+    expect("GET /publish", EDGE "Authorization: Bearer root's\r\n", NULL, 200, "\"caller\":\"root\"");
     atomic_store(&service.authority_away, true);
     expect("GET /signed", EDGE "Authorization: Bearer ann's\r\n", NULL, 503, "\"status\":503");
+}
+
+/* The route has 5 s, and who waits for its caller to be known has not. */
+Test(server, tells_within_two_seconds_that_nobody_knows_who_it_is)
+{
+    int64_t began = calm_ms();
+    expect("GET /signed", EDGE "Authorization: Bearer nobody answers\r\n", NULL, 503, "\"status\":503");
+    cr_expect_lt(calm_ms() - began, 2000);
 }
 
 Test(server_alone, keeps_public_answers_on_the_loop, .init = service_prepare, .fini = service_end)
@@ -105,11 +117,14 @@ Test(server_alone, keeps_public_answers_on_the_loop, .init = service_prepare, .f
     struct reply reply = ask(service.server, "GET /public/kept", "X-Request-Id: mine\r\n", NULL);
     cr_expect_str_eq(reply_header(&reply, "x-request-id"), "mine");
     cr_expect_str_eq(reply_header(&reply, "x-kept"), "yes");
+    cr_expect_str_eq(reply_header(&reply, "content-language"), "en");
+    cr_expect_str_eq(reply_header(&reply, "vary"), "accept-language");
     free_reply(&reply);
     expect("GET /public/kept?a=1", NULL, NULL, 200, "\"data\":2}");
     expect("GET /public/kept", "Accept-Language: de\r\n", NULL, 200, "\"data\":3}");
     expect("GET /public/kept", EDGE "X-Forwarded-Prefix: /media\r\n", NULL, 200, "\"data\":4}");
     expect("GET /public/kept", NULL, NULL, 200, "\"data\":1}");
+    expect("GET /public/kept", "Accept-Language: de\r\n", NULL, 200, "\"data\":3}");
     answers_drop(service.server, "another");
     expect("GET /public/kept", NULL, NULL, 200, "\"data\":1}");
     answers_drop(service.server, "kept");

@@ -159,7 +159,7 @@ Test(source, of_a_pipe_ends_when_the_client_goes)
         poll(NULL, 0, 30);
         close(fd);
     }
-    expect_descriptors(before, 5000);
+    expect_descriptors(before, 30000);
 }
 
 Test(source, of_many_slow_readers_costs_kilobytes_each)
@@ -175,7 +175,8 @@ Test(source, of_many_slow_readers_costs_kilobytes_each)
     for (int i = 0; i < READERS; i++)
         put(fds[i], "GET /file HTTP/1.1\r\nHost: x\r\n\r\n");
     poll(NULL, 0, 500);
-    cr_expect_lt(resident_kb() - before, READERS * 160, "%ld kB for %d readers", resident_kb() - before, READERS);
+    cr_expect(!MEASURES_MEMORY || resident_kb() - before < READERS * 160, "%ld kB for %d readers",
+              resident_kb() - before, READERS);
     char some[1000];
     for (int i = 0; i < READERS; i++)
         cr_expect_gt(recv(fds[i], some, sizeof some, 0), 0);

@@ -3,65 +3,23 @@
  * before the end, so finding one and writing the page take no lock; only
  * declaring takes one.
  */
-#include "metrics/metrics.h"
+#include "metrics/metrics_parts.h"
 
+#include "base/shared_memory.h"
 #include "base/text.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    SAMPLES_MAX = 1024,
-    SLOTS = 2 * SAMPLES_MAX, /* never full: a free slot ends every search */
-    LABELS_MAX = 8,
-    VALUE_MAX = 128, /* bytes of a label's value; the rest is cut */
+    SAMPLES_MAX = 1024, /* of a metric, where nothing else is said */
+    VALUE_MAX = 128,    /* bytes of a label's value; the rest is cut */
     TEXT_MAX = LABELS_MAX * (2 * VALUE_MAX + 64)
 };
 
-enum metric_kind { COUNTER, GAUGE, HISTOGRAM, WATCH };
-
-static const char *const type_names[] = {
-    [COUNTER] = "counter", [GAUGE] = "gauge", [HISTOGRAM] = "histogram", [WATCH] = "gauge"
-};
-
-static const struct {
-    int64_t us;
-    const char *le;
-} buckets[] = {
-    { 100, "0.0001" }, { 250, "0.00025" }, { 500, "0.0005" }, { 1000, "0.001" },  { 2500, "0.0025" }, { 5000, "0.005" },
-    { 10000, "0.01" }, { 25000, "0.025" }, { 50000, "0.05" }, { 100000, "0.1" },  { 250000, "0.25" }, { 500000, "0.5" },
-    { 1000000, "1" },  { 2500000, "2.5" }, { 5000000, "5" },  { 10000000, "10" },
-};
-enum { BUCKETS = sizeof buckets / sizeof *buckets };
-
-struct sample {
-    _Atomic int64_t value;   /* HISTOGRAM: microseconds in all */
-    _Atomic int64_t *counts; /* HISTOGRAM: BUCKETS and one for what is longer; not cumulative */
-    char labels[];           /* `method="GET",status="200"` */
-};
-
-struct metric {
-    _Atomic(struct metric *) next;
-    enum metric_kind kind;
-    const char *name, *help;
-    struct {
-        const char *name;
-        size_t size;
-    } labels[LABELS_MAX];
-    size_t label_count;
-    atomic_size_t sample_count;
-    _Atomic(struct sample *) slots[SLOTS];
-    struct sample *other; /* for values past the bound */
-    int64_t (*read)(void *self);
-    void *self;
-};
-
-struct metrics {
-    pthread_mutex_t declaring;
-    _Atomic(struct metric *) first;
-};
+static const int64_t seconds[] = { 100,   250,    500,    1000,   2500,    5000,    10000,   25000,
+                                   50000, 100000, 250000, 500000, 1000000, 2500000, 5000000, 10000000 };
+static const struct bounds in_seconds = { seconds, sizeof seconds / sizeof *seconds, 1000000 };
 
 struct metrics *metrics_create(void)
 {
@@ -69,25 +27,55 @@ struct metrics *metrics_create(void)
     if (!metrics)
         abort();
     pthread_mutex_init(&metrics->declaring, NULL);
+    metrics->samples_max = SAMPLES_MAX;
     return metrics;
 }
 
-static void sample_free(struct sample *sample)
+struct metrics *metrics_create_shared(size_t size, size_t samples_max)
 {
-    if (sample)
-        free(sample->counts);
-    free(sample);
+    struct metrics *metrics = shared_memory_create(size);
+    pthread_mutex_init(&metrics->declaring, NULL);
+    metrics->room = size;
+    metrics->samples_max = samples_max;
+    metrics->used = sizeof *metrics;
+    return metrics;
+}
+
+/* Zeroes; NULL: what is shared is full. */
+static void *take(struct metrics *metrics, size_t size)
+{
+    void *out = NULL;
+    size = (size + 15) & ~(size_t)15;
+    if (!metrics->room && !(out = calloc(1, size)))
+        abort();
+    if (!metrics->room)
+        return out;
+    size_t at = (atomic_fetch_add(&metrics->used, size) + 15) & ~(size_t)15;
+    return at + size <= metrics->room ? (char *)metrics + at : NULL;
+}
+
+/* What is shared stays until the end: it is little, and rare. */
+static void sample_free(struct metrics *metrics, struct sample *sample)
+{
+    if (!metrics->room)
+        free(sample);
 }
 
 void metrics_destroy(struct metrics *metrics)
 {
     if (!metrics)
         return;
+    if (metrics->room) {
+        shared_memory_destroy(metrics, metrics->room);
+        return;
+    }
     for (struct metric *metric = metrics->first, *next; metric; metric = next) {
         next = metric->next;
-        for (size_t i = 0; i < SLOTS; i++)
-            sample_free(metric->slots[i]);
-        sample_free(metric->other);
+        for (struct sample *sample = metric->first, *after; sample; sample = after) {
+            after = sample->next;
+            sample_free(metrics, sample);
+        }
+        sample_free(metrics, metric->other);
         free(metric);
     }
     pthread_mutex_destroy(&metrics->declaring);
@@ -96,12 +84,12 @@ void metrics_destroy(struct metrics *metrics)
 
 static struct sample *sample_new(const struct metric *metric, const char *labels)
 {
-    size_t size = strlen(labels) + 1;
-    struct sample *sample = calloc(1, sizeof *sample + size);
-    if (sample && metric->kind == HISTOGRAM)
-        sample->counts = calloc(BUCKETS + 1, sizeof *sample->counts);
-    if (!sample || (metric->kind == HISTOGRAM && !sample->counts))
-        abort();
+    size_t size = strlen(labels) + 1, counts = metric->bounds ? metric->bounds->count + 1 : 0;
+    struct sample *sample = take(metric->metrics, sizeof *sample + counts * sizeof *sample->counts + size);
+    if (!sample)
+        return NULL;
+    sample->labels = (char *)(sample->counts + counts);
+    sample->bounds = metric->bounds;
     memcpy(sample->labels, labels, size);
     return sample;
 }
@@ -161,14 +149,18 @@ static void split_labels(struct metric *metric, const char *labels)
     }
     other.data[other.size] = 0;
     metric->other = sample_new(metric, other.data);
+    if (!metric->other)
+        abort();
 }
 
 static struct metric *metric_new(struct metric described, const char *labels)
 {
-    struct metric *metric = malloc(sizeof *metric);
+    size_t slots = labels ? 2 * described.metrics->samples_max : 2;
+    struct metric *metric = take(described.metrics, sizeof *metric + slots * sizeof *metric->slots);
     if (!metric)
         abort();
     *metric = described;
+    metric->slot_count = slots;
     split_labels(metric, labels);
     if (!metric->label_count)
         metric_sample(metric, (char *)NULL); /* shows 0 from the start */
@@ -178,6 +170,7 @@ static struct metric *metric_new(struct metric described, const char *labels)
 /* The one of that name where there is one already: two parts of a process may count the same thing. */
 static struct metric *declare(struct metrics *metrics, struct metric described, const char *labels)
 {
+    described.metrics = metrics;
     pthread_mutex_lock(&metrics->declaring);
     _Atomic(struct metric *) *end = &metrics->first;
     while (*end && !text_equal((*end)->name, described.name))
@@ -203,12 +196,26 @@ struct metric *metric_gauge(struct metrics *metrics, const char *name, const cha
 
 struct metric *metric_histogram(struct metrics *metrics, const char *name, const char *help, const char *labels)
 {
-    return declare(metrics, (struct metric){ .kind = HISTOGRAM, .name = name, .help = help }, labels);
+    return metric_histogram_of(metrics, name, help, labels, &in_seconds);
+}
+
+struct metric *metric_histogram_of(struct metrics *metrics, const char *name, const char *help, const char *labels,
+                                   const struct bounds *bounds)
+{
+    return declare(metrics, (struct metric){ .kind = HISTOGRAM, .name = name, .help = help, .bounds = bounds }, labels);
 }
 
 void metric_watch(struct metrics *metrics, const char *name, const char *help, int64_t (*read)(void *self), void *self)
 {
     declare(metrics, (struct metric){ .kind = WATCH, .name = name, .help = help, .read = read, .self = self }, NULL);
+}
+
+static void add_to_list(struct metric *metric, struct sample *sample)
+{
+    struct sample *first = metric->first;
+    do
+        sample->next = first;
+    while (!atomic_compare_exchange_weak(&metric->first, &first, sample));
 }
 
 static struct sample *find_or_make(struct metric *metric, const char *labels)
@@ -217,18 +224,22 @@ static struct sample *find_or_make(struct metric *metric, const char *labels)
     for (const char *c = labels; *c; c++)
         hash = (hash ^ (unsigned char)*c) * 16777619u;
     for (size_t i = hash;; i++) {
-        _Atomic(struct sample *) *slot = &metric->slots[i % SLOTS];
+        _Atomic(struct sample *) *slot = &metric->slots[i % metric->slot_count];
         struct sample *sample = atomic_load_explicit(slot, memory_order_acquire);
         if (!sample) {
-            if (atomic_fetch_add(&metric->sample_count, 1) >= SAMPLES_MAX) {
+            if (atomic_fetch_add(&metric->sample_count, 1) >= metric->slot_count / 2) {
                 atomic_fetch_sub(&metric->sample_count, 1);
                 return metric->other;
             }
             struct sample *made = sample_new(metric, labels);
-            if (atomic_compare_exchange_strong(slot, &sample, made))
+            if (!made)
+                return metric->other;
+            if (atomic_compare_exchange_strong(slot, &sample, made)) {
+                add_to_list(metric, made);
                 return made;
+            }
             atomic_fetch_sub(&metric->sample_count, 1);
-            sample_free(made); /* another thread was faster; `sample` is its */
+            sample_free(metric->metrics, made); /* another thread was faster; `sample` is its */
         }
         if (strcmp(sample->labels, labels) == 0)
             return sample;
@@ -263,8 +274,9 @@ void sample_set(struct sample *sample, int64_t value)
 
 void sample_observe_us(struct sample *sample, int64_t microseconds)
 {
-    int i = 0;
-    while (i < BUCKETS && microseconds > buckets[i].us)
+    const struct bounds *bounds = sample->bounds;
+    size_t i = 0;
+    while (i < bounds->count && microseconds > bounds->us[i])
         i++;
     atomic_fetch_add_explicit(&sample->counts[i], 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&sample->value, microseconds, memory_order_relaxed);
@@ -272,67 +284,30 @@ void sample_observe_us(struct sample *sample, int64_t microseconds)
 
 int64_t sample_value(const struct sample *sample)
 {
-    if (!sample->counts)
+    if (!sample->bounds)
         return atomic_load_explicit(&sample->value, memory_order_relaxed);
     int64_t count = 0;
-    for (int i = 0; i <= BUCKETS; i++)
-        count += atomic_load_explicit(&sample->counts[i], memory_order_relaxed);
+    for (size_t i = 0; i <= sample->bounds->count; i++)
+        count += sample_bucket(sample, i);
     return count;
 }
 
-static void write_line(struct buf *out, const struct metric *metric, const struct sample *sample, int64_t value)
+int64_t sample_bucket(const struct sample *sample, size_t i)
 {
-    const char *open = *sample->labels ? "{" : "", *close = *sample->labels ? "}" : "";
-    buf_printf(out, "%s%s%s%s %lld\n", metric->name, open, sample->labels, close, (long long)value);
+    return atomic_load_explicit(&sample->counts[i], memory_order_relaxed);
 }
 
-static void write_histogram(struct buf *out, const struct metric *metric, const struct sample *sample)
+const struct bounds *sample_bounds(const struct sample *sample)
 {
-    const char *comma = *sample->labels ? "," : "";
-    const char *open = *sample->labels ? "{" : "", *close = *sample->labels ? "}" : "";
-    int64_t count = 0;
-    for (int i = 0; i <= BUCKETS; i++) {
-        count += atomic_load_explicit(&sample->counts[i], memory_order_relaxed);
-        buf_printf(out, "%s_bucket{%s%sle=\"%s\"} %lld\n", metric->name, sample->labels, comma,
-                   i < BUCKETS ? buckets[i].le : "+Inf", (long long)count);
-    }
-    int64_t us = atomic_load_explicit(&sample->value, memory_order_relaxed);
-    buf_printf(out, "%s_sum%s%s%s %lld.%06lld\n", metric->name, open, sample->labels, close, (long long)(us / 1000000),
-               (long long)(us % 1000000));
-    buf_printf(out, "%s_count%s%s%s %lld\n", metric->name, open, sample->labels, close, (long long)count);
+    return sample->bounds;
 }
 
-static void write_sample(struct buf *out, const struct metric *metric, const struct sample *sample)
+const char *sample_labels(const struct sample *sample)
 {
-    if (metric->kind == HISTOGRAM)
-        write_histogram(out, metric, sample);
-    else if (metric->kind == WATCH)
-        write_line(out, metric, sample, metric->read(metric->self));
-    else
-        write_line(out, metric, sample, sample_value(sample));
+    return sample->labels;
 }
 
-static void write_help(struct buf *out, const struct metric *metric)
+struct sample *metric_next(const struct metric *metric, const struct sample *sample)
 {
-    buf_printf(out, "# HELP %s ", metric->name);
-    for (const char *c = metric->help ? metric->help : ""; *c; c++)
-        if (*c == '\\' || *c == '\n')
-            buf_text(out, *c == '\n' ? "\\n" : "\\\\");
-        else
-            buf_char(out, *c);
-    buf_printf(out, "\n# TYPE %s %s\n", metric->name, type_names[metric->kind]);
-}
-
-void metrics_write(struct metrics *metrics, struct buf *out)
-{
-    for (struct metric *metric = atomic_load(&metrics->first); metric; metric = atomic_load(&metric->next)) {
-        write_help(out, metric);
-        for (size_t i = 0; i < SLOTS; i++) {
-            struct sample *sample = atomic_load_explicit(&metric->slots[i], memory_order_acquire);
-            if (sample)
-                write_sample(out, metric, sample);
-        }
-        if (metric->label_count && sample_value(metric->other))
-            write_sample(out, metric, metric->other);
-    }
+    return atomic_load_explicit(sample ? &sample->next : &metric->first, memory_order_acquire);
 }

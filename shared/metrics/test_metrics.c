@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static struct arena arena;
 static struct metrics *metrics;
@@ -76,6 +78,39 @@ Test(metrics, count_into_buckets)
     cr_expect_not_null(strstr(page(), "plain_bucket{le=\"+Inf\"} 0\nplain_sum 0.000000\nplain_count 0\n"));
 }
 
+Test(metrics, count_into_buckets_of_their_own)
+{
+    static const int64_t us[] = { 250, 25000 };
+    static const struct bounds bounds = { us, 2, 1000 };
+    struct metric *ms = metric_histogram_of(metrics, "latency_ms", "Took.", "route", &bounds);
+    struct sample *sample = metric_sample(ms, "/x", NULL);
+    sample_observe_us(sample, 251);
+    sample_observe_us(sample, 1000000);
+    static const char *const lines[] = {
+        "latency_ms_bucket{route=\"/x\",le=\"0.25\"} 0\n",
+        "latency_ms_bucket{route=\"/x\",le=\"25\"} 1\n",
+        "latency_ms_bucket{route=\"/x\",le=\"+Inf\"} 2\n",
+        "latency_ms_sum{route=\"/x\"} 1000.251\n",
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        cr_expect_not_null(strstr(page(), lines[i]), "%s in %s", lines[i], page());
+    cr_expect_eq(sample_bucket(sample, 1), 1);
+    cr_expect_eq(sample_bounds(sample), &bounds);
+}
+
+Test(metrics, may_be_walked)
+{
+    struct metric *requests = metric_counter(metrics, "requests_total", "Requests.", "path");
+    cr_expect_null(metric_next(requests, NULL));
+    sample_add(metric_sample(requests, "/a", NULL), 1);
+    sample_add(metric_sample(requests, "/b", NULL), 2);
+    int64_t sum = 0, count = 0;
+    for (struct sample *sample = NULL; (sample = metric_next(requests, sample)); count++)
+        sum += sample_value(sample) * (strcmp(sample_labels(sample), "path=\"/b\"") == 0 ? 10 : 1);
+    cr_expect_eq(count, 2);
+    cr_expect_eq(sum, 21);
+}
+
 Test(metrics, bound_the_values_of_labels)
 {
     struct metric *requests = metric_counter(metrics, "requests_total", "Requests.", "path,agent");
@@ -119,6 +154,50 @@ Test(metrics, give_one_metric_for_one_name)
     struct metric *first = metric_counter(metrics, "a_total", "A.", NULL);
     cr_expect_eq(metric_counter(metrics, "a_total", "A.", NULL), first);
     cr_expect_eq(metric_sample(first, NULL), metric_sample(first, NULL));
+}
+
+static void in_another_process(void (*count)(struct metric *metric), struct metric *metric)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        count(metric);
+        _exit(0);
+    }
+    int status;
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    cr_assert_eq(status, 0);
+}
+
+static void count_one(struct metric *metric)
+{
+    sample_observe_us(metric_sample(metric, "/x", NULL), 1000);
+}
+
+static void count_too_many(struct metric *metric)
+{
+    char value[16];
+    for (int i = 0; i < 500; i++) {
+        snprintf(value, sizeof value, "%d", i);
+        sample_observe_us(metric_sample(metric, value, NULL), 1000);
+    }
+}
+
+Test(metrics, are_one_sum_over_processes)
+{
+    metrics_destroy(metrics);
+    metrics = metrics_create_shared(64 << 10, 1024);
+    struct metric *seconds = metric_histogram(metrics, "seconds", "Took.", "route");
+    in_another_process(count_one, seconds);
+    in_another_process(count_one, seconds);
+    count_one(seconds);
+    cr_expect_eq(sample_value(metric_sample(seconds, "/x", NULL)), 3);
+    cr_expect_not_null(strstr(page(), "seconds_bucket{route=\"/x\",le=\"0.001\"} 3\n"));
+    in_another_process(count_too_many, seconds);
+    int64_t sum = 0;
+    for (const char *c = page(); (c = strstr(c, "seconds_count{")); c++)
+        sum += strtoll(strchr(c, '}') + 2, NULL, 10);
+    cr_expect_eq(sum, 503);
+    cr_expect_gt(sample_value(metric_sample(seconds, "new", NULL)), 10, "there was no room for all of them");
 }
 
 static void *count_many(void *self)

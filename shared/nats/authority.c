@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-enum { BLIND_MS = 30000, KEY_FRESH_MS = 60000, KEY_AWAY_MS = 300000, LEEWAY_S = 5, CAPACITY = 10000 };
+enum { BLIND_MS = 30000, KEY_FRESH_MS = 60000, KEY_AWAY_MS = 300000, CAPACITY = 10000 };
 
 struct remote_authority {
     struct bus *bus;
@@ -83,29 +83,62 @@ static void *not_answered(struct ctx *ctx)
     return ctx_fail(ctx, ERROR_UNAVAILABLE, "who you are cannot be checked at the moment");
 }
 
-static bool verify_once(struct ctx *ctx, struct remote_authority *remote, const char *token, struct jwt_claims *out,
-                        const char **unknown)
+static bool verify_own(struct ctx *ctx, struct remote_authority *remote, const struct jwt_keys *keys, const char *token,
+                       struct jwt_claims *out, const char **unknown)
 {
-    struct jwt_keys *keys = remote_keys_get(ctx, remote->keys);
-    if (!keys)
-        return false;
     struct jwt_expect expect = { .typ = "at+jwt",
                                  .issuer = remote->issuer,
                                  .audience = remote->audience,
                                  .now = clock_now_ms() / 1000,
-                                 .leeway = LEEWAY_S };
-    bool good = jwt_verify(ctx, keys, token, &expect, out, unknown);
+                                 .leeway = JWT_LEEWAY_S };
+    return jwt_verify(ctx, keys, token, &expect, out, unknown);
+}
+
+/* Whom such a token names is auth's to tell. */
+static bool verify_foreign(struct ctx *ctx, const struct jwt_issuer *by, const char *token, const char **unknown)
+{
+    struct jwt_foreign_expect expect = { .typ = "at+jwt",
+                                         .issuer = by->issuer,
+                                         .audience = by->audience,
+                                         .now = clock_now_ms() / 1000,
+                                         .leeway = by->leeway };
+    json_t *claims = NULL;
+    bool good = jwt_verify_foreign(ctx, by->keys, token, &expect, &claims, unknown);
+    json_decref(claims);
+    if (!good && *unknown && by->away)
+        ctx_fail(ctx, ERROR_UNAVAILABLE, "the token's issuer is away");
+    return good;
+}
+
+/* By whose keys, and which of them is not known. */
+struct unknown {
+    const char *issuer, *kid;
+};
+
+static bool verify_once(struct ctx *ctx, struct remote_authority *remote, const char *token, struct jwt_claims *out,
+                        struct unknown *unknown)
+{
+    struct jwt_keys *keys = remote_keys_get(ctx, remote->keys);
+    if (!keys)
+        return false;
+    struct jwt_issuers *issuers = remote_keys_issuers(remote->keys);
+    const char *claimed = issuers ? jwt_claimed_issuer(&ctx->arena, token) : NULL;
+    const struct jwt_issuer *by = jwt_issuers_find(issuers, claimed);
+    *unknown = (struct unknown){ .issuer = by ? claimed : NULL };
+    bool good = by ? verify_foreign(ctx, by, token, &unknown->kid)
+                   : verify_own(ctx, remote, keys, token, out, &unknown->kid);
+    jwt_issuers_unref(issuers);
     jwt_keys_unref(keys);
     return good;
 }
 
 static bool verify(struct ctx *ctx, struct remote_authority *remote, const char *token, struct jwt_claims *out)
 {
-    const char *unknown = NULL;
+    struct unknown unknown = { 0 };
     struct error *before = ctx->error;
     if (verify_once(ctx, remote, token, out, &unknown))
         return true;
-    if (!unknown || !remote_keys_look_again(ctx, remote->keys))
+    if (!unknown.kid || !remote_keys_look_again(ctx, remote->keys, unknown.issuer, unknown.kid))
         return false;
     ctx->error = before; /* the kid is known now, perhaps */
     return verify_once(ctx, remote, token, out, &unknown);
@@ -143,6 +176,9 @@ static void *ask_token(struct ctx *ctx, void *self, const void *question, struct
         return NULL;
     if (claims.session && feed_revoked(remote->feed, REVOKED_SESSION, claims.session, 0))
         return ctx_fail(ctx, ERROR_UNAUTHORIZED, "the session has ended");
+    /* A replica of auth that had not heard of it yet may have told us this key. */
+    if (claims.key && feed_revoked(remote->feed, REVOKED_SESSION, claims.key, 0))
+        return ctx_fail(ctx, ERROR_UNAUTHORIZED, "the token's key has been revoked");
     struct validate_token in = { token };
     struct valid_token valid = { 0 };
     if (!bus_call(ctx, remote->bus, SUBJECT_VALIDATE_TOKEN, validate_token_fields, &in, valid_token_fields, &valid))
@@ -154,7 +190,8 @@ static void *ask_token(struct ctx *ctx, void *self, const void *question, struct
     *grounds = (struct grounds){ .until_ms = clock_ms() + left_ms,
                                  .session = caller->session_id,
                                  .user = caller->user_id,
-                                 .user_version = caller->user_version };
+                                 .user_version = caller->user_version,
+                                 .roles_version = valid.roles_version };
     return caller;
 }
 
@@ -184,6 +221,7 @@ static void *ask_role(struct ctx *ctx, void *self, const void *question, struct 
     *grounds = (struct grounds){ .until_ms = clock_ms() + remote->keep_ms,
                                  .user = caller->user_id,
                                  .user_version = caller->user_version,
+                                 .roles_version = valid.roles_version,
                                  .once = changed };
     bool *out = arena_new(&ctx->arena, bool);
     *out = valid.has_role;

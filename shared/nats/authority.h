@@ -10,6 +10,9 @@
  *
  * A revoked signing key is told through the feed as a session whose id is the
  * key's kid: then all keys are asked for anew, and all tokens checked anew.
+ *
+ * auth.jwks also tells the issuers whose access tokens auth takes besides its own, with their keys: such a token is
+ * checked here by them, and asked about and remembered like auth's own.
  */
 #include "nats/feed.h"
 

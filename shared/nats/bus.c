@@ -100,6 +100,11 @@ static void bus_free(struct bus *bus)
         free(each->queue);
         free(each);
     }
+    for (struct kept *kept; (kept = bus->kept);) {
+        bus->kept = kept->next;
+        kept->release(kept->self);
+        free(kept);
+    }
     arena_free(&bus->arena);
     free(bus);
 }
@@ -171,6 +176,17 @@ bool bus_unsubscribe(struct bus *bus, struct listening *listening, int64_t timeo
     bool ended = !listening->open && !listening->busy;
     pthread_mutex_unlock(&bus->mutex);
     return ended;
+}
+
+void bus_keep(struct bus *bus, void (*release)(void *self), void *self)
+{
+    struct kept *kept = malloc(sizeof *kept);
+    if (!kept)
+        abort();
+    pthread_mutex_lock(&bus->mutex);
+    *kept = (struct kept){ bus->kept, release, self };
+    bus->kept = kept;
+    pthread_mutex_unlock(&bus->mutex);
 }
 
 void bus_watch(struct bus *bus, const struct watcher *watcher)

@@ -44,6 +44,29 @@ typedef void bus_reply_fn(void *self, int status, const char *data, size_t size)
 bool bus_ask(struct ctx *ctx, struct bus *bus, const char *subject, const char *data, size_t size, int64_t timeout_ms,
              bus_reply_fn *reply, void *self);
 
+/* A message to be; strings are copied into it. */
+struct bus_message {
+    const char *subject;
+    const char *data;
+    size_t size;
+    const struct pair *headers; /* besides request id, trace and deadline; ends with {0}; NULL = none */
+};
+
+/* An answer with its headers: names in lower case, a pair for each value, at most 64, ends with {0}. `text`: of an
+ * error, "" otherwise. Dies after the call. */
+struct bus_reply {
+    int status; /* as in bus_reply_fn */
+    const char *text;
+    const char *data;
+    size_t size;
+    const struct pair *headers;
+};
+typedef void bus_full_reply_fn(void *self, const struct bus_reply *reply);
+
+/* As bus_ask(), with headers both ways. */
+bool bus_ask_with_headers(struct ctx *ctx, struct bus *bus, const struct bus_message *message, int64_t timeout_ms,
+                          bus_full_reply_fn *reply, void *self);
+
 /* Asks and waits (a worker thread, never one of the bus's), 2 s at most: fills `out` by the table. Errors of the
  * service become ctx errors of the same code; UNAVAILABLE for an outage or a timeout. */
 bool bus_call(struct ctx *ctx, struct bus *bus, const char *subject, const struct field *in_fields, const void *in,

@@ -65,12 +65,6 @@ bool asks_pending(struct asks *asks, uint64_t token)
     return found;
 }
 
-const char *msg_header(natsMsg *msg, const char *name)
-{
-    const char *value = NULL;
-    return natsMsgHeader_Get(msg, name, &value) == NATS_OK ? value : NULL;
-}
-
 static int msg_status(natsMsg *msg)
 {
     if (!msg)
@@ -90,10 +84,25 @@ static const char *msg_text(natsMsg *msg)
     return text ? text : "";
 }
 
+static void answer_full(const struct ask *ask, int status, natsMsg *msg)
+{
+    struct arena arena = { 0 };
+    struct bus_reply reply = { .status = status, .text = "", .data = "", .headers = msg_headers(&arena, msg) };
+    if (msg) {
+        reply.data = natsMsg_GetData(msg);
+        reply.size = (size_t)natsMsg_GetDataLength(msg);
+        reply.text = status == 200 ? "" : msg_text(msg);
+    }
+    ask->full(ask->self, &reply);
+    arena_free(&arena);
+}
+
 static void answer(const struct ask *ask, int status, natsMsg *msg)
 {
     if (ask->answer) {
         ask->answer(ask->self, status, msg);
+    } else if (ask->full) {
+        answer_full(ask, status, msg);
     } else if (msg && status == 200) {
         ask->reply(ask->self, status, natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg));
     } else {
@@ -117,6 +126,40 @@ bool answer_arrived(void *self, natsMsg *msg)
     if (dot && asks_take(&bus->asks, strtoull(dot + 1, NULL, 16), &ask))
         answer(&ask, msg_status(msg), msg);
     return false;
+}
+
+/* FNV-1a */
+static uint64_t hash_of(const char *text, size_t size)
+{
+    uint64_t hash = 0xcbf29ce484222325;
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ (unsigned char)text[i]) * 0x100000001b3;
+    return hash;
+}
+
+/* One at a time: whoever answers may ask again. */
+static bool take_of_subject(struct asks *asks, uint64_t subject, struct ask *out)
+{
+    bool found = false;
+    pthread_mutex_lock(&asks->mutex);
+    for (size_t i = 0; i < ASKS && !found && asks->count > 0; i++) {
+        struct ask *slot = &asks->slots[i];
+        found = slot->token && slot->subject == subject;
+        if (found) {
+            *out = *slot;
+            slot_free(asks, slot);
+        }
+    }
+    pthread_mutex_unlock(&asks->mutex);
+    return found;
+}
+
+void asks_forbid(struct asks *asks, const char *subject, size_t size)
+{
+    struct ask ask;
+    uint64_t hash = hash_of(subject, size);
+    for (int i = 0; i < ASKS && take_of_subject(asks, hash, &ask); i++)
+        answer(&ask, 503, NULL);
 }
 
 /* Takes out up to SWEEP_BATCH asks that have waited long enough (all of them: until_ms is INT64_MAX). */
@@ -197,12 +240,14 @@ static void add_headers(const struct ctx *ctx, natsMsg *msg, const struct pair *
     if (ctx->traceparent)
         natsMsgHeader_Set(msg, "traceparent", ctx->traceparent);
     if (timeout_ms > 0) {
-        char deadline[24];
+        char deadline[24], patience[24];
         snprintf(deadline, sizeof deadline, "%lld", (long long)(clock_now_ms() + timeout_ms));
+        snprintf(patience, sizeof patience, "%lld", (long long)timeout_ms);
         natsMsgHeader_Set(msg, "tonearm-deadline", deadline);
+        natsMsgHeader_Set(msg, "tonearm-patience", patience);
     }
     for (; headers && headers->name; headers++)
-        natsMsgHeader_Set(msg, headers->name, headers->value);
+        natsMsgHeader_Add(msg, headers->name, headers->value);
 }
 
 static natsMsg *message_make(struct ctx *ctx, const struct bus_message *message, const char *reply, int64_t timeout_ms)
@@ -223,6 +268,7 @@ static bool ask_away(struct ctx *ctx, struct bus *bus, const struct bus_message 
     if (!bus_up(bus) || timeout_ms <= 0)
         return ctx_fail(ctx, ERROR_UNAVAILABLE, timeout_ms > 0 ? "the message bus is away" : "out of time");
     ask.until_ms = clock_ms() + timeout_ms;
+    ask.subject = hash_of(message->subject, strlen(message->subject));
     uint64_t token = asks_add(&bus->asks, &ask);
     if (!token)
         return ctx_fail(ctx, ERROR_UNAVAILABLE, "too many questions under way");
@@ -250,6 +296,12 @@ bool bus_ask(struct ctx *ctx, struct bus *bus, const char *subject, const char *
 {
     struct bus_message message = { .subject = subject, .data = data, .size = size };
     return ask_away(ctx, bus, &message, timeout_ms, (struct ask){ .reply = reply, .self = self });
+}
+
+bool bus_ask_with_headers(struct ctx *ctx, struct bus *bus, const struct bus_message *message, int64_t timeout_ms,
+                          bus_full_reply_fn *reply, void *self)
+{
+    return ask_away(ctx, bus, message, timeout_ms, (struct ask){ .full = reply, .self = self });
 }
 
 bool bus_publish_message(struct ctx *ctx, struct bus *bus, const struct bus_message *message, const char *reply)

@@ -16,7 +16,8 @@ enum {
     WRITE_MS = 500,
     PENDING_MESSAGES = 16384, /* that have arrived and were not yet handled, for each subscription */
     PENDING_BYTES = 64 << 20,
-    COMPLAIN_MS = 30000
+    COMPLAIN_MS = 30000,
+    TROUBLE_MS = 1000
 };
 
 DEFINE_CLEANUP(natsOptions *, natsOptions_Destroy)
@@ -61,12 +62,28 @@ static void closed(natsConnection *nc, void *closure)
     callback_end(bus);
 }
 
+/* Who asked what the server does not let through would wait until his time is up. */
+static void forbid(struct bus *bus, const char *text)
+{
+    static const char words[] = "Permissions Violation for Publish to \"";
+    const char *at = strcasestr(text, words), *end = at ? strchr(at + sizeof words - 1, '"') : NULL;
+    if (end)
+        asks_forbid(&bus->asks, at + sizeof words - 1, (size_t)(end - at) - (sizeof words - 1));
+}
+
 /* Slow consumers and refused permissions: somebody who has lost a message cannot tell. */
 static void troubled(natsConnection *nc, natsSubscription *sub, natsStatus status, void *closure)
 {
-    const struct bus *bus = closure;
+    struct bus *bus = closure;
     const char *text = NULL;
     natsConnection_GetLastError(nc, &text);
+    if (status == NATS_NOT_PERMITTED && text)
+        forbid(bus, text);
+    /* A client may cause it by each of his requests. */
+    int64_t now = clock_ms(), told = __atomic_load_n(&bus->told_ms, __ATOMIC_RELAXED);
+    if (told && now - told < TROUBLE_MS)
+        return;
+    __atomic_store_n(&bus->told_ms, now, __ATOMIC_RELAXED);
     log_warn(NULL, "nats: trouble on the connection", "status", natsStatus_GetText(status), "reason", text ? text : "",
              "subject", sub ? natsSubscription_GetSubject(sub) : "", "name", bus->name);
 }

@@ -38,6 +38,13 @@ struct listening {
     natsSubscription *sub; /* the sender's */
 };
 
+/* What libnats may still call with, released when the bus is closed. */
+struct kept {
+    struct kept *next;
+    void (*release)(void *self);
+    void *self;
+};
+
 /* Either may be NULL. */
 struct watcher {
     struct watcher *next;
@@ -50,9 +57,11 @@ struct watcher {
 typedef void bus_answer_fn(void *self, int status, natsMsg *msg);
 
 struct ask {
-    uint64_t token; /* 0 = free */
+    uint64_t token;   /* 0 = free */
+    uint64_t subject; /* its hash */
     int64_t until_ms;
-    bus_reply_fn *reply; /* one of the two */
+    bus_reply_fn *reply; /* one of the three */
+    bus_full_reply_fn *full;
     bus_answer_fn *answer;
     void *self;
     uint32_t next_free;
@@ -100,10 +109,12 @@ struct bus {
     pthread_mutex_t watching; /* held while watchers are called */
     struct watcher *watchers;
     uint64_t epoch; /* connections so far; by __atomic */
+    struct kept *kept;
 
     natsConnection *nc; /* the sender's */
     char complaint[128];
     int64_t complained_ms;
+    int64_t told_ms; /* of trouble, last; by __atomic */
     pthread_t sender;
     struct asks asks;
 };
@@ -114,6 +125,8 @@ struct listening *bus_subscribe(struct bus *bus, const char *subject, const char
 /* Lets what has arrived be handled, then ends it. After true no call is made any more; false: not within timeout_ms,
  * then `self` must live as long as the bus. */
 bool bus_unsubscribe(struct bus *bus, struct listening *listening, int64_t timeout_ms);
+/* For what bus_unsubscribe() could not end: `release` is called in bus_close(), when nobody calls with it any more. */
+void bus_keep(struct bus *bus, void (*release)(void *self), void *self);
 void bus_watch(struct bus *bus, const struct watcher *watcher);
 void bus_unwatch(struct bus *bus, const void *self);
 /* Grows with every connection: what was known by an earlier one may have changed. */
@@ -139,15 +152,10 @@ void asks_stop(struct asks *asks);
 void asks_fail(struct asks *asks, int status);
 bool asks_pending(struct asks *asks, uint64_t token);
 void asks_refuse(struct asks *asks, uint64_t token, int status);
+/* The server does not let this subject be asked. */
+void asks_forbid(struct asks *asks, const char *subject, size_t size);
 bus_arrival_fn answer_arrived;
 
-/* A message to be; strings are copied into it. */
-struct bus_message {
-    const char *subject;
-    const char *data;
-    size_t size;
-    const struct pair *headers; /* besides request id, trace and deadline; ends with {0}; NULL = none */
-};
 bool bus_ask_message(struct ctx *ctx, struct bus *bus, const struct bus_message *message, int64_t timeout_ms,
                      bus_answer_fn *answer, void *self);
 
@@ -174,3 +182,6 @@ struct answer answer_copy(struct arena *arena, const struct answer *from);
 bool bus_publish_message(struct ctx *ctx, struct bus *bus, const struct bus_message *message, const char *reply);
 
 const char *msg_header(natsMsg *msg, const char *name); /* NULL: none */
+/* All of them, names in lower case, a pair for each value; more than MSG_HEADERS_MAX are left out. Ends with {0}. */
+enum { MSG_HEADERS_MAX = 64 };
+const struct pair *msg_headers(struct arena *arena, natsMsg *msg);

@@ -9,6 +9,7 @@
 
 enum {
     ROOM_BYTES = 32 << 20,
+    SMALL_BYTES = 16 << 10, /* half of the room is for messages of this size: large ones keep no question out */
     RETRY_MS =
         200, /* between attempts to connect, and as much again by chance: replicas do not come back all at once */
     OVERHEAD = 512
@@ -27,7 +28,8 @@ bool sender_push(struct bus *bus, natsMsg *msg, uint64_t ask)
         abort();
     *out = (struct outgoing){ .msg = msg, .ask = ask, .size = (size_t)natsMsg_GetDataLength(msg) + OVERHEAD };
     pthread_mutex_lock(&bus->mutex);
-    bool taken = bus->up && bus->waiting < bus->room && bus->waiting_bytes + out->size <= ROOM_BYTES;
+    size_t room = out->size > SMALL_BYTES ? ROOM_BYTES / 2 : ROOM_BYTES;
+    bool taken = bus->up && bus->waiting < bus->room && bus->waiting_bytes + out->size <= room;
     if (taken) {
         *bus->last = out;
         bus->last = &out->next;
@@ -150,8 +152,8 @@ static void *sender_run(void *closure)
 bool sender_start(struct ctx *ctx, struct bus *bus)
 {
     /* The library starts its threads here and not at the first connection: what creates messages before that needs it.
-     */
-    if (nats_Open(-1) != NATS_OK)
+     * 0: who finds one of its locks taken sleeps at once, for whoever holds it wants the processor too. */
+    if (nats_Open(0) != NATS_OK)
         return ctx_fail(ctx, ERROR_INTERNAL, "libnats does not start");
     bus->started = pthread_create(&bus->sender, NULL, sender_run, bus) == 0;
     return bus->started || ctx_fail(ctx, ERROR_INTERNAL, "no thread for NATS");

@@ -121,15 +121,22 @@ struct consumer *consumer_start(struct ctx *ctx, struct bus *bus, const struct c
     return NULL;
 }
 
+static void release(void *self)
+{
+    struct consumer *consumer = self;
+    arena_free(&consumer->arena);
+    free(consumer);
+}
+
 void consumer_stop(struct consumer *consumer)
 {
     if (!consumer)
         return;
     follow_stop(consumer->follow);
     if (consumer->listening && !pull_stop(consumer))
-        return;
-    arena_free(&consumer->arena);
-    free(consumer);
+        bus_keep(consumer->bus, release, consumer);
+    else
+        release(consumer);
 }
 
 int64_t consumer_lag(const struct consumer *consumer)

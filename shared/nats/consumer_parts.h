@@ -32,7 +32,14 @@ struct consumer {
 enum handled consumer_handle(struct consumer *consumer, const struct stream_message *message);
 bool subject_matches(const char *filter, const char *subject);
 
+/* From $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<time>.<pending> */
+struct delivery {
+    uint64_t delivered, sequence, pending;
+};
+
 /* consumer_pull.c */
+/* false: `reply` is no such subject. */
+bool delivery_read(const char *reply, struct delivery *out);
 bool pull_start(struct ctx *ctx, struct consumer *consumer);
 /* false: libnats may still call, so the consumer's memory must stay. */
 bool pull_stop(struct consumer *consumer);

@@ -22,12 +22,7 @@ enum {
     STOP_MS = 1000,
 };
 
-/* From $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<time>.<pending> */
-struct delivery {
-    uint64_t delivered, sequence, pending;
-};
-
-static bool read_delivery(const char *reply, struct delivery *out)
+bool delivery_read(const char *reply, struct delivery *out)
 {
     unsigned long long delivered, sequence, consumer_sequence, time, pending;
     const char *at = reply;
@@ -113,7 +108,7 @@ static void take(struct consumer *consumer, natsMsg *msg)
     struct ctx ctx = { .request_id = "" };
     struct delivery delivery;
     const char *reply = natsMsg_GetReply(msg);
-    if (reply && read_delivery(reply, &delivery)) {
+    if (reply && delivery_read(reply, &delivery)) {
         set_lag(consumer, (int64_t)delivery.pending + 1);
         struct stream_message message = { delivery.sequence, natsMsg_GetSubject(msg), natsMsg_GetData(msg),
                                           (size_t)natsMsg_GetDataLength(msg) };

@@ -24,6 +24,8 @@ struct feed {
     pthread_mutex_t mutex;
     struct lru *known[KINDS]; /* id -> int64_t * version */
     uint64_t generation;      /* by __atomic */
+    int64_t roles_version;    /* the newest, by __atomic; 0 = none was told of */
+    int64_t roles_until_ms;   /* by __atomic: a store that was restored has an older one again */
 };
 
 /*
@@ -36,9 +38,27 @@ static void make_room(struct feed *feed, enum revoked kind)
         __atomic_add_fetch(&feed->generation, 1, __ATOMIC_ACQ_REL);
 }
 
+/* With the lock held. */
+static void remember_roles(struct feed *feed, int64_t version)
+{
+    if (version >= __atomic_load_n(&feed->roles_version, __ATOMIC_RELAXED) ||
+        clock_ms() >= __atomic_load_n(&feed->roles_until_ms, __ATOMIC_RELAXED)) {
+        __atomic_store_n(&feed->roles_until_ms, clock_ms() + feed->options.keep_ms, __ATOMIC_RELEASE);
+        __atomic_store_n(&feed->roles_version, version, __ATOMIC_RELEASE);
+    }
+}
+
+bool feed_roles_newer(const struct feed *feed, int64_t version)
+{
+    return __atomic_load_n(&feed->roles_version, __ATOMIC_ACQUIRE) > version &&
+           clock_ms() < __atomic_load_n(&feed->roles_until_ms, __ATOMIC_ACQUIRE);
+}
+
 static void remember(struct feed *feed, enum revoked kind, const char *id, int64_t version)
 {
     pthread_mutex_lock(&feed->mutex);
+    if (kind == CHANGED_USER && text_equal(id, FEED_ROLES))
+        remember_roles(feed, version);
     int64_t *before = lru_get(feed->known[kind], id);
     if (!before)
         make_room(feed, kind);

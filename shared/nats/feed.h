@@ -12,6 +12,14 @@ struct feed;
 
 enum revoked { REVOKED_SESSION, REVOKED_APIKEY, CHANGED_USER };
 
+/*
+ * Roles hang together: a change of one is told as a change of the user of this
+ * name, which nobody has, and its version is that of all of them. So a process
+ * of an older version takes it for somebody it does not know, and no stream or
+ * permission is another than before.
+ */
+#define FEED_ROLES "roles"
+
 struct feed_options {
     struct bus *bus;
     int64_t keep_ms; /* how long an id is remembered: longer than a token lives */
@@ -35,6 +43,8 @@ int64_t feed_known_ms(const struct feed *feed);
 uint64_t feed_generation(const struct feed *feed);
 /* Session or key ended; or a user's version newer than `version` is known. Any thread. */
 bool feed_revoked(struct feed *feed, enum revoked kind, const char *id, int64_t version);
+/* Roles newer than `version` are known: what was answered under it must be asked for again. No lock is taken. */
+bool feed_roles_newer(const struct feed *feed, int64_t version);
 /* For this process's own revocations: known here at once. */
 void feed_note(struct feed *feed, enum revoked kind, const char *id, int64_t version);
 

@@ -225,6 +225,8 @@ void follow_stop(struct follow *follow)
     pthread_join(follow->thread, NULL);
     if (ended)
         free(follow);
+    else
+        bus_keep(follow->options.bus, free, follow);
 }
 
 int64_t follow_known_ms(const struct follow *follow)

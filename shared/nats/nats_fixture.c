@@ -1,6 +1,7 @@
 #include "nats/nats_fixture.h"
 
-#include "base/clock.h"
+#include "base/calm_clock.h"
+#include "base/held_port.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
@@ -22,7 +23,7 @@ void sleep_ms(int ms)
 
 bool eventually(int timeout_ms, bool (*is)(void *self), void *self)
 {
-    for (int64_t until = clock_ms() + timeout_ms; clock_ms() < until; sleep_ms(5))
+    for (int64_t until = calm_ms() + timeout_ms; calm_ms() < until; sleep_ms(5))
         if (is(self))
             return true;
     return is(self);
@@ -33,17 +34,6 @@ static struct sockaddr_in loopback(int port)
     return (struct sockaddr_in){ .sin_family = AF_INET,
                                  .sin_port = htons((uint16_t)port),
                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-}
-
-static int free_port(void)
-{
-    struct sockaddr_in address = loopback(0);
-    socklen_t size = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    cr_assert_eq(bind(fd, (struct sockaddr *)&address, size), 0);
-    cr_assert_eq(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-    close(fd);
-    return ntohs(address.sin_port);
 }
 
 static bool answers(void *self)
@@ -71,7 +61,7 @@ static const char *binary(void)
 
 void nats_server_create(struct nats_server *server, const char *conf)
 {
-    *server = (struct nats_server){ .port = free_port(), .conf = conf };
+    *server = (struct nats_server){ .port = held_port(), .conf = conf };
     snprintf(server->dir, sizeof server->dir, "/tmp/tonearm-nats-XXXXXX");
     cr_assert_not_null(mkdtemp(server->dir));
     snprintf(server->url, sizeof server->url, "nats://127.0.0.1:%d", server->port);
@@ -112,7 +102,7 @@ void nats_server_start(struct nats_server *server)
     cr_assert_geq(server->pid, 0);
     if (server->pid == 0)
         run(server, path);
-    cr_assert(eventually(5000, answers, server), "nats-server does not start");
+    cr_assert(eventually(30000, answers, server), "nats-server does not start");
 }
 
 void nats_server_signal(struct nats_server *server, int number)

@@ -21,13 +21,15 @@ void nats_server_destroy(struct nats_server *server);
 /* nats://USER:p_USER@127.0.0.1:PORT */
 char *nats_server_url(const struct nats_server *server, const char *user);
 
-/* Stands between a process and the server, and can cut them off while the server goes on. */
+/* Stands between a process and the server, and can cut them off, or hold back all that is said, while the server goes
+ * on. */
 struct nats_proxy;
 struct nats_proxy *nats_proxy_create(const struct nats_server *server);
 int nats_proxy_port(const struct nats_proxy *proxy);
 void nats_proxy_cut(struct nats_proxy *proxy, bool cut);
+void nats_proxy_delay(struct nats_proxy *proxy, int ms);
 void nats_proxy_destroy(struct nats_proxy *proxy);
 
 void sleep_ms(int ms);
-/* Polls every 5 ms. */
+/* Polls every 5 ms. The time is calm_ms()'s: a promise in time is asked of us, not of the machine. */
 bool eventually(int timeout_ms, bool (*is)(void *self), void *self);

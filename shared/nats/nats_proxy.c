@@ -15,7 +15,8 @@ enum { PAIRS = 16, TICK_MS = 5 };
 struct nats_proxy {
     int listener, port, target;
     int pairs[PAIRS][2]; /* -1 = free */
-    bool cut, stopping;  /* by __atomic */
+    int delay_us;        /* by __atomic, as these */
+    bool cut, stopping;
     pthread_t thread;
 };
 
@@ -60,11 +61,14 @@ static bool move(int from, int to)
     return got > 0 && send(to, buffer, (size_t)got, MSG_NOSIGNAL) == got;
 }
 
-static void move_pair(int pair[2])
+static void move_pair(const struct nats_proxy *proxy, int pair[2])
 {
+    int delay_us = __atomic_load_n(&proxy->delay_us, __ATOMIC_SEQ_CST);
     struct pollfd fds[2] = { { pair[0], POLLIN, 0 }, { pair[1], POLLIN, 0 } };
     if (pair[0] < 0 || poll(fds, 2, 0) <= 0)
         return;
+    if (delay_us)
+        usleep((unsigned)delay_us);
     for (int side = 0; side < 2; side++)
         if (fds[side].revents && !move(pair[side], pair[!side])) {
             close_pair(pair);
@@ -92,7 +96,7 @@ static void *run(void *closure)
             if (__atomic_load_n(&proxy->cut, __ATOMIC_SEQ_CST))
                 close_pair(proxy->pairs[i]);
             else
-                move_pair(proxy->pairs[i]);
+                move_pair(proxy, proxy->pairs[i]);
     }
     return NULL;
 }
@@ -121,6 +125,11 @@ int nats_proxy_port(const struct nats_proxy *proxy)
 void nats_proxy_cut(struct nats_proxy *proxy, bool cut)
 {
     __atomic_store_n(&proxy->cut, cut, __ATOMIC_SEQ_CST);
+}
+
+void nats_proxy_delay(struct nats_proxy *proxy, int ms)
+{
+    __atomic_store_n(&proxy->delay_us, ms * 1000, __ATOMIC_SEQ_CST);
 }
 
 void nats_proxy_destroy(struct nats_proxy *proxy)

@@ -3,13 +3,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "contract/subjects.h"
 #include "nats/jetstream.h"
 #include "store/outbox.h"
 
 enum {
     POLL_MS = 200,
     AWAY_MOST_MS = 5000,
-    ROUND_MS = 5000,
+    STEP_MS = 5000, /* of a round: the lease, what is read, a window and its marking */
     PUBLISH_MS = 2000,
     LEASE_MS = 6000,      /* renewed before a third has gone: a window and its marking fit into the rest */
     LEASE_LOOK_MS = 1000, /* while another one holds it */
@@ -83,6 +84,21 @@ static size_t pick_window(struct parcel *parcels, size_t count, size_t *from, st
     return picked;
 }
 
+/* What is for nobody is through without being sent. Returns how many others there are, which stand in front then. */
+static size_t leave_out_nobodys(struct parcel **window, size_t count)
+{
+    size_t sent = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct parcel *parcel = window[i];
+        parcel->acknowledged = text_equal(parcel->event->type, SUBJECT_OTP_NOBODY);
+        if (parcel->acknowledged)
+            continue;
+        window[i] = window[sent];
+        window[sent++] = parcel;
+    }
+    return sent;
+}
+
 static void send_window(struct ctx *ctx, struct bus *bus, struct parcel **window, size_t count)
 {
     struct bus_message messages[GATHER_MAX] = { 0 };
@@ -106,6 +122,21 @@ static void send_window(struct ctx *ctx, struct bus *bus, struct parcel **window
         log_warn(NULL, "nats: an event was not taken by its stream", "event", refused->id, "type", refused->type);
 }
 
+/* Each step its own time: in one for all of them a slow store would never come to the marking, and what was sent would
+ * be sent again in every round. */
+static void begin_step(struct ctx *ctx)
+{
+    ctx->deadline_ms = clock_ms() + STEP_MS;
+}
+
+static bool is_stopping(struct relay *relay)
+{
+    pthread_mutex_lock(&relay->mutex);
+    bool stopping = relay->stopping;
+    pthread_mutex_unlock(&relay->mutex);
+    return stopping;
+}
+
 static size_t mark_done(struct ctx *ctx, struct relay *relay, struct parcel **window, size_t count)
 {
     struct outbox_event done[GATHER_MAX];
@@ -114,11 +145,13 @@ static size_t mark_done(struct ctx *ctx, struct relay *relay, struct parcel **wi
         if (window[i]->acknowledged)
             done[through++] = *window[i]->event;
     ctx->error = NULL;
+    begin_step(ctx);
     return outbox_done(ctx, relay->store, done, through) ? through : 0;
 }
 
 static bool still_holds(struct ctx *ctx, struct relay *relay)
 {
+    begin_step(ctx);
     return lease_hold(ctx, &relay->lease) && relay->lease.until_ms - clock_ms() > PUBLISH_MS;
 }
 
@@ -130,11 +163,11 @@ static size_t send_all(struct ctx *ctx, struct relay *relay, struct outbox_event
     for (size_t i = 0; i < count; i++)
         parcels[i] = (struct parcel){ .event = &events[i], .entity = entity_of(ctx, &events[i]) };
     size_t sum = 0;
-    for (size_t from = 0; from < count && bus_up(relay->bus) && still_holds(ctx, relay);) {
+    for (size_t from = 0; from < count && !is_stopping(relay) && bus_up(relay->bus) && still_holds(ctx, relay);) {
         size_t picked = pick_window(parcels, count, &from, window);
         if (!picked)
             break;
-        send_window(ctx, relay->bus, window, picked);
+        send_window(ctx, relay->bus, window, leave_out_nobodys(window, picked));
         size_t marked = mark_done(ctx, relay, window, picked);
         sum += marked;
         if (ctx->error)
@@ -163,6 +196,7 @@ static enum outcome relay_round(struct ctx *ctx, struct relay *relay, bool *prog
     if (!lease_hold(ctx, &relay->lease))
         return ctx->error ? STUCK : NOT_OURS;
     sweep(ctx, relay);
+    begin_step(ctx);
     if (!outbox_read(ctx, relay->store, READ, &events, &count))
         return STUCK;
     size_t through = send_all(ctx, relay, events, count);
@@ -199,7 +233,7 @@ static void *relay_run(void *closure)
     while (!relay->stopping) {
         relay->wake = relay->connected = false;
         pthread_mutex_unlock(&relay->mutex);
-        struct ctx ctx = { .request_id = "", .deadline_ms = clock_ms() + ROUND_MS };
+        struct ctx ctx = { .request_id = "", .deadline_ms = clock_ms() + STEP_MS };
         bool progress = false;
         enum outcome outcome = relay_round(&ctx, relay, &progress);
         if (ctx.error && bus_up(relay->bus))

@@ -105,6 +105,8 @@ static bool is_of_now(const struct remembered *remembered, const struct memory *
         return false;
     if (grounds->until_ms && clock_ms() >= grounds->until_ms)
         return false;
+    if (grounds->roles_version && feed_roles_newer(feed, grounds->roles_version))
+        return false;
     return !grounds->user || !feed_revoked(feed, CHANGED_USER, grounds->user, grounds->user_version);
 }
 

@@ -15,7 +15,8 @@ struct grounds {
     const char *apikey;
     const char *user;
     int64_t user_version;
-    bool once; /* right now, but nothing to remember */
+    int64_t roles_version; /* 0 = does not matter */
+    bool once;             /* right now, but nothing to remember */
 };
 
 struct remembered;

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { DRAIN_MS = 2000 };
+enum { DRAIN_MS = 2000, SENDERS = 1024 };
 
 struct response *reply(struct request *req, const struct field *fields, const void *data)
 {
@@ -102,6 +102,7 @@ struct service *service_start(struct ctx *ctx, struct bus *bus, const struct ser
     service->started = clock_format(&service->arena, clock_now_ms());
     service->metadata = copy_pairs(&service->arena, options->metadata);
     service->workers = options->workers;
+    service->senders = sender_clocks_create(SENDERS);
     make_endpoints(service, options);
     for (size_t i = 0; i < service->count; i++) {
         struct endpoint *endpoint = &service->endpoints[i];
@@ -139,8 +140,16 @@ void service_stop(struct service *service)
 {
     leave(service);
     end_listening(service, 0); /* all begin to drain, then all are waited for */
-    service->leaked = !end_listening(service, clock_ms() + DRAIN_MS);
+    service->called = !end_listening(service, clock_ms() + DRAIN_MS);
     __atomic_store_n(&service->ended, true, __ATOMIC_RELEASE);
+}
+
+static void release(void *self)
+{
+    struct service *service = self;
+    arena_free(&service->arena);
+    sender_clocks_destroy(service->senders);
+    free(service);
 }
 
 void service_destroy(struct service *service)
@@ -151,8 +160,8 @@ void service_destroy(struct service *service)
     while (service->under_way > 0)
         pthread_cond_wait(&service->idle, &service->mutex);
     pthread_mutex_unlock(&service->mutex);
-    if (service->leaked)
-        return;
-    arena_free(&service->arena);
-    free(service);
+    if (service->called)
+        bus_keep(service->bus, release, service);
+    else
+        release(service);
 }

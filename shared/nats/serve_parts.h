@@ -1,6 +1,7 @@
 #pragma once
 /* What the files of the service protocol share; nobody else includes it. */
 #include "nats/bus_parts.h"
+#include "nats/sender_clocks.h"
 #include "nats/serve.h"
 
 enum { LAST_ERROR = 160, DISCOVERY = 9 };
@@ -30,6 +31,7 @@ struct service {
     const char *name, *version, *description, *id, *started;
     const struct pair *metadata; /* ends with {0} */
     struct workers *workers;
+    struct sender_clocks *senders;
     struct metric *requests; /* NULL: not counted */
     struct endpoint *endpoints;
     size_t count;
@@ -38,7 +40,7 @@ struct service {
     pthread_cond_t idle;
     size_t under_way;
     bool ended;  /* no call is answered any more; by __atomic */
-    bool leaked; /* libnats may still call: the memory must stay */
+    bool called; /* libnats may still call: the memory must stay */
 };
 
 /* serve_request.c */

@@ -1,16 +1,21 @@
 /* One request from NATS: from the delivery thread to a worker, and the answer back. */
 #include "nats/serve_parts.h"
 
+#include "base/catalogue.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "contract/subjects.h"
+#include "http/locale.h"
 #include "http/request_id.h"
+#include "http/target.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { HEADERS = 64, DEADLINE_MS = 5000, DEADLINE_MOST_MS = 60000 };
+enum { DEADLINE_MS = 5000, DEADLINE_MOST_MS = 60000 };
+#define TIME_MOST_MS (INT64_C(1) << 50)
 
 struct work {
     struct job job; /* first: the workers' */
@@ -42,11 +47,11 @@ static void count(struct endpoint *endpoint, int status, int64_t begin_us)
 
 /* Counted before it is sent: who has the answer finds it in the statistics. */
 static void answer_error(struct ctx *ctx, struct endpoint *endpoint, const char *to, int status, const char *text,
-                         int64_t begin_us)
+                         const char *told, int64_t begin_us)
 {
     char code[12];
     snprintf(code, sizeof code, "%d", status);
-    const struct pair headers[] = { { "Nats-Service-Error", text }, { "Nats-Service-Error-Code", code }, { 0 } };
+    const struct pair headers[] = { { "Nats-Service-Error", told }, { "Nats-Service-Error-Code", code }, { 0 } };
     struct bus_message message = { .subject = to, .data = "", .headers = headers };
     endpoint_failed(endpoint, status, text);
     count(endpoint, status, begin_us);
@@ -54,31 +59,33 @@ static void answer_error(struct ctx *ctx, struct endpoint *endpoint, const char 
         log_failure(LOG_DEBUG, ctx, "nats: an answer was not sent"); /* the bus is away, and so is the asker */
 }
 
-/* Names in lower case, as everywhere; more than HEADERS are left out. */
-static const struct pair *headers_of(struct arena *arena, natsMsg *msg)
+static const struct pair none[] = { { 0 } };
+
+/* A person asks through the edge; whoever else does gets English. */
+static void note_language(struct request *req)
 {
-    struct pair *out = arena_array(arena, struct pair, HEADERS + 1);
-    const char **keys = NULL;
-    int total = 0;
-    if (natsMsgHeader_Keys(msg, &keys, &total) != NATS_OK)
-        return out;
-    for (int i = 0; i < total && i < HEADERS; i++) {
-        const char *value = msg_header(msg, keys[i]);
-        out[i] = (struct pair){ text_lower(arena, keys[i]), arena_strdup(arena, value ? value : "") };
-    }
-    free(keys);
-    return out;
+    const char *target = request_header(req, HEADER_PATH), *path;
+    const struct pair *query = NULL;
+    if (!target)
+        return;
+    const char *accept = request_header(req, "accept-language");
+    if (target_parse(&req->ctx, target, strlen(target), &path, &query))
+        req->query = query;
+    else
+        req->ctx.error = NULL; /* the handler reads no address */
+    req->ctx.locale = locale_choose(req->query ? request_query(req, "locale") : NULL, accept);
+    req->query = none;
 }
 
 static void fill(struct request *req, const struct work *work)
 {
-    static const struct pair none[] = { { 0 } };
     struct arena *arena = &req->ctx.arena;
-    req->headers = headers_of(arena, work->msg);
+    req->headers = msg_headers(arena, work->msg);
     const char *id = request_header(req, "x-request-id"), *trace = request_header(req, "traceparent");
     req->ctx.request_id = request_id_valid(id) ? id : id_new(arena);
     req->ctx.traceparent = traceparent_valid(trace) ? trace : NULL;
     req->ctx.deadline_ms = work->deadline_ms;
+    req->ctx.patience_ms = REQUEST_PATIENCE_MS;
     req->method = POST;
     req->path = natsMsg_GetSubject(work->msg);
     req->prefix = req->host = req->scheme = req->peer = "";
@@ -86,7 +93,9 @@ static void fill(struct request *req, const struct work *work)
     req->body = natsMsg_GetData(work->msg);
     req->body_size = (size_t)natsMsg_GetDataLength(work->msg);
     req->body_fd = -1;
+    req->address_fields = request_header(req, HEADER_FIELDS);
     req->service = work->endpoint->service;
+    note_language(req);
 }
 
 static bool is_json(const char *text, size_t size)
@@ -125,14 +134,19 @@ static void answer(struct request *req, struct endpoint *endpoint, const char *t
     struct ctx *ctx = &req->ctx;
     if (!is_answer(req, res)) {
         const struct error *error = ctx->error;
-        if (error->code == ERROR_INTERNAL)
+        static const char ours[] = MESSAGE("something went wrong");
+        bool internal = error->code == ERROR_INTERNAL;
+        if (internal)
             log_failure(LOG_ERROR, ctx, endpoint->subject->name);
-        answer_error(ctx, endpoint, to, error_http_status(error->code),
-                     error->code == ERROR_INTERNAL ? "something went wrong" : error->message, begin_us);
+        answer_error(ctx, endpoint, to, error_http_status(error->code), internal ? ours : error->message,
+                     internal ? catalogue_find(ctx->locale, ours) : error->told, begin_us);
         return;
     }
     count(endpoint, res->status, begin_us);
-    struct bus_message message = { .subject = to, .data = res->body, .size = res->size };
+    const struct pair headers[] = { { "Content-Language", res->language }, { "Vary", "accept-language" }, { 0 } };
+    struct bus_message message = {
+        .subject = to, .data = res->body, .size = res->size, .headers = ctx->locale && res->language ? headers : NULL
+    };
     if (!bus_publish_message(ctx, endpoint->of->bus, &message, NULL))
         log_failure(LOG_DEBUG, ctx, "nats: an answer was not sent");
 }
@@ -163,14 +177,30 @@ static void run(struct job *job)
     finish(work);
 }
 
-/* On clock_ms(); 0: it has passed and nobody waits. */
-static int64_t deadline_of(natsMsg *msg)
+static bool number_of(natsMsg *msg, const char *name, int64_t *out)
 {
-    const char *header = msg_header(msg, "tonearm-deadline");
-    int64_t unix_ms = 0;
-    if (!header || !text_number(header, INT64_MAX, &unix_ms))
+    const char *header = msg_header(msg, name);
+    return header && text_number(header, TIME_MOST_MS, out);
+}
+
+/* Who asks: the inbox of its connection, without the part that tells the question. */
+static int64_t age_of(struct service *service, natsMsg *msg, int64_t sent_ms)
+{
+    char sender[128];
+    const char *reply = natsMsg_GetReply(msg), *dot = reply ? strrchr(reply, '.') : NULL;
+    snprintf(sender, sizeof sender, "%.*s", dot ? (int)(dot - reply) : 0, reply ? reply : "");
+    return sender_clocks_age(service->senders, sender, sent_ms, clock_now_ms(), clock_ms());
+}
+
+/* On clock_ms(); 0: it has passed and nobody waits. Whose clock differs says how long it waits beside until when. */
+static int64_t deadline_of(struct service *service, natsMsg *msg)
+{
+    int64_t unix_ms = 0, patience_ms = 0;
+    if (!number_of(msg, "tonearm-deadline", &unix_ms))
         return clock_ms() + DEADLINE_MS;
-    int64_t left = unix_ms - clock_now_ms();
+    int64_t left = number_of(msg, "tonearm-patience", &patience_ms)
+                       ? patience_ms - age_of(service, msg, unix_ms - patience_ms)
+                       : unix_ms - clock_now_ms();
     if (left <= 0)
         return 0;
     return clock_ms() + (left < DEADLINE_MOST_MS ? left : DEADLINE_MOST_MS);
@@ -179,7 +209,7 @@ static int64_t deadline_of(natsMsg *msg)
 static void refuse(struct work *work)
 {
     struct ctx ctx = { 0 };
-    answer_error(&ctx, work->endpoint, natsMsg_GetReply(work->msg), 503, "too busy", clock_us());
+    answer_error(&ctx, work->endpoint, natsMsg_GetReply(work->msg), 503, "too busy", "too busy", clock_us());
     ctx_finish(&ctx);
     finish(work);
 }
@@ -196,7 +226,7 @@ bool request_arrived(void *self, natsMsg *msg)
 {
     struct endpoint *endpoint = self;
     struct service *service = endpoint->of;
-    int64_t deadline = deadline_of(msg);
+    int64_t deadline = deadline_of(service, msg);
     if (!deadline || !answerable(msg) || __atomic_load_n(&service->ended, __ATOMIC_ACQUIRE))
         return false;
     struct work *work = calloc(1, sizeof *work);

@@ -1,4 +1,5 @@
 /* Tokens, roles and keys as media asks for them, against a service that answers as auth does. */
+#include "base/calm_clock.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "contract/messages.h"
@@ -55,7 +56,7 @@ static struct response *answer_token(struct request *req)
     struct valid_token out = { &user, { &role, 1 }, "s1", auth.version, clock_now_ms() + 60000 };
     if (auth.revokes_before_it_answers) {
         cr_assert(feed_publish(&req->ctx, auth_feed, REVOKED_SESSION, "s1", 0));
-        sleep_ms(100);
+        calm_sleep(300); /* it has arrived by then */
     }
     return reply(req, valid_token_fields, &out);
 }
@@ -163,7 +164,7 @@ static void setup(void)
         &ctx, &(struct remote_authority_options){
                   .bus = media_bus, .issuer = "tonearm", .audience = "tonearm", .keep_ms = 60000, .capacity = 100 });
     authority = remote_authority(remote);
-    cr_assert(eventually(4000, ready, remote));
+    cr_assert(eventually(30000, ready, remote));
 }
 
 static void teardown(void)
@@ -181,7 +182,7 @@ static void teardown(void)
     ctx_finish(&ctx);
 }
 
-TestSuite(authority, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(authority, .init = setup, .fini = teardown, .timeout = 180);
 
 static struct caller *caller_of(const char *token)
 {
@@ -234,7 +235,7 @@ Test(authority, a_forged_or_expired_one_costs_no_message)
     char *forged = arena_strdup(&ctx.arena, good);
     forged[strlen(forged) - 10] ^= 1;
     cr_expect_eq(status_of(forged), 401);
-    cr_expect_eq(status_of(token_of(0, "t2", -60)), 401);
+    cr_expect_eq(status_of(token_of(0, "t2", -1)), 401);
     cr_expect_eq(status_of(""), 401);
     cr_expect_eq(status_of("a.b.c"), 401);
     cr_expect_eq(asked(&auth.tokens), 0);
@@ -251,9 +252,9 @@ Test(authority, a_revoked_session_is_refused_within_a_second)
     const char *token = token_of(0, "t1", 600);
     cr_assert_eq(status_of(token), 200);
     cr_assert(feed_publish(&ctx, auth_feed, REVOKED_SESSION, "s1", 0));
-    int64_t begin = clock_ms();
+    int64_t begin = calm_ms();
     cr_expect(eventually(1000, is_refused, (void *)token));
-    cr_expect_lt(clock_ms() - begin, 300);
+    cr_expect_lt(calm_ms() - begin, 300);
     cr_expect_eq(status_of(token_of(0, "t2", 600)), 401, "another token of that session");
     cr_expect_eq(asked(&auth.tokens), 1);
 }
@@ -331,6 +332,22 @@ Test(authority, a_revoked_signing_key_ends_its_tokens)
     cr_expect_eq(status_of(fresh), 200);
 }
 
+/* The replica of auth that answers has not heard of it yet. */
+Test(authority, a_revoked_signing_key_is_not_learned_again)
+{
+    const char *seen = token_of(0, "t1", 600), *unseen = token_of(0, "t2", 600);
+    cr_assert_eq(status_of(seen), 200);
+    cr_assert(feed_publish(&ctx, auth_feed, REVOKED_SESSION, keys[0].kid, 0));
+    cr_expect(eventually(1000, is_unknown, (void *)seen));
+    cr_expect_eq(status_of(unseen), 401);
+    cr_expect_eq(status_of(token_of(1, "t3", 600)), 200);
+}
+
+static bool is_key_refused(void *key)
+{
+    return key_status(key) == 401;
+}
+
 Test(authority, an_api_key_is_asked_for_once_and_garbage_never)
 {
     const char *good = apikey_make(&ctx, "a00000000000000000000001"),
@@ -346,8 +363,7 @@ Test(authority, an_api_key_is_asked_for_once_and_garbage_never)
     }
     cr_expect_eq(asked(&auth.apikeys), 2);
     cr_assert(feed_publish(&ctx, auth_feed, REVOKED_APIKEY, "a00000000000000000000001", 0));
-    sleep_ms(200);
-    cr_expect_eq(key_status(good), 401);
+    cr_expect(eventually(1000, is_key_refused, (void *)good));
 }
 
 static bool is_good(void *token)
@@ -364,9 +380,9 @@ Test(authority, an_outage_is_never_an_answer_about_a_person)
     cr_assert_eq(role_status(caller, "ARTIST"), 200);
     cr_assert_eq(key_status(key), 200);
     nats_server_signal(&server, SIGSTOP);
-    int64_t begin = clock_ms();
+    int64_t begin = calm_ms();
     cr_expect_eq(status_of(unknown), 503);
-    cr_expect_lt(clock_ms() - begin, 2200);
+    cr_expect_lt(calm_ms() - begin, 2200);
     cr_expect_eq(status_of(known), 200);
     cr_expect_eq(role_status(caller, "ARTIST"), 200);
     cr_expect_eq(role_status(caller, "EDITOR"), 503);
@@ -374,8 +390,8 @@ Test(authority, an_outage_is_never_an_answer_about_a_person)
     cr_expect_eq(key_status(other), 503);
     cr_expect_not(ready(remote));
     nats_server_signal(&server, SIGCONT);
-    cr_expect(eventually(9000, ready, remote));
-    cr_expect(eventually(9000, is_good, (void *)unknown), "auth is connected again too");
+    cr_expect(eventually(30000, ready, remote));
+    cr_expect(eventually(30000, is_good, (void *)unknown), "auth is connected again too");
 }
 
 Test(authority, auth_gone_is_an_outage_too)

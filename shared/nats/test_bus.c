@@ -1,3 +1,4 @@
+#include "base/calm_clock.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "contract/messages.h"
@@ -81,7 +82,7 @@ static void start(size_t queue)
     struct bus_options options = { .url = server.url, .name = "test", .queue = queue };
     bus = bus_open(&ctx, &options);
     cr_assert_not_null(bus);
-    cr_assert(eventually(3000, up, bus));
+    cr_assert(eventually(30000, up, bus));
 }
 
 static void finish(void)
@@ -115,7 +116,7 @@ static void expect_reply(const char *subject, int64_t timeout_ms, int status, co
 {
     struct heard_reply kept = { 0 };
     cr_assert(bus_ask(&ctx, bus, subject, "hello", 5, timeout_ms, keep_reply, &kept));
-    cr_expect(eventually((int)timeout_ms + 500, replied, &kept), "%s: no reply", subject);
+    cr_expect(eventually((int)timeout_ms + 30000, replied, &kept), "%s: no reply", subject);
     cr_expect_eq(kept.status, status, "%s: %d", subject, kept.status);
     if (text)
         cr_expect_str_eq(kept.text, text);
@@ -126,13 +127,13 @@ static void expect_reply(const char *subject, int64_t timeout_ms, int status, co
 Test(bus, tells_each_kind_of_reply_once)
 {
     start(0);
-    expect_reply("test.echo", 1000, 200, "hello");
-    expect_reply("test.refuse", 1000, 403, "not you");
-    expect_reply("nobody.there", 1000, 503, NULL);
-    int64_t begin = clock_ms();
+    expect_reply("test.echo", 20000, 200, "hello");
+    expect_reply("test.refuse", 20000, 403, "not you");
+    expect_reply("nobody.there", 20000, 503, NULL);
+    int64_t begin = clock_ms(), calm = calm_ms();
     expect_reply("test.silent", 300, 504, NULL);
     cr_expect_geq(clock_ms() - begin, 300);
-    cr_expect_lt(clock_ms() - begin, 500);
+    cr_expect_lt(calm_ms() - calm, 500);
     finish();
 }
 
@@ -143,14 +144,14 @@ Test(bus, carries_request_id_trace_and_deadline)
     ctx.traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     struct heard_reply kept = { 0 };
     int64_t before = clock_now_ms();
-    cr_assert(bus_ask(&ctx, bus, "test.headers", "", 0, 1000, keep_reply, &kept));
-    cr_assert(eventually(1000, replied, &kept));
+    cr_assert(bus_ask(&ctx, bus, "test.headers", "", 0, 20000, keep_reply, &kept));
+    cr_assert(eventually(30000, replied, &kept));
     char id[64], trace[64];
     long long deadline = 0;
     cr_assert_eq(sscanf(kept.text, "%63s %63s %lld", id, trace, &deadline), 3, "%s", kept.text);
     cr_expect_str_eq(id, "r-17");
     cr_expect_str_eq(trace, ctx.traceparent);
-    cr_expect(deadline >= before + 1000 && deadline <= clock_now_ms() + 1000);
+    cr_expect(deadline >= before + 20000 && deadline <= clock_now_ms() + 20000);
     finish();
 }
 
@@ -165,11 +166,11 @@ Test(bus, call_fills_a_record_or_says_why_not)
     cr_expect_str_eq(ctx.error->message, "not you");
     cr_expect_not(bus_call(&ctx, bus, "nobody.there", by_id_fields, &in, by_id_fields, &out));
     cr_expect_eq(ctx.error->code, ERROR_UNAVAILABLE);
-    int64_t begin = clock_ms();
-    ctx.deadline_ms = begin + 200;
+    int64_t begin = calm_ms();
+    ctx.deadline_ms = clock_ms() + 200;
     cr_expect_not(bus_call(&ctx, bus, "test.silent", by_id_fields, &in, by_id_fields, &out));
     cr_expect_eq(ctx.error->code, ERROR_UNAVAILABLE);
-    cr_expect_lt(clock_ms() - begin, 300);
+    cr_expect_lt(calm_ms() - begin, 300);
     finish();
 }
 
@@ -203,11 +204,11 @@ Test(bus, many_threads_ask_at_once)
 Test(bus, abandoned_asks_of_an_outage_are_never_delivered)
 {
     start(0);
-    expect_reply("test.echo", 1000, 200, "hello");
+    expect_reply("test.echo", 20000, 200, "hello");
     nats_server_signal(&server, SIGTERM);
-    cr_assert(eventually(1000, down, bus));
+    cr_assert(eventually(30000, down, bus));
     int before = __atomic_load_n(&heard, __ATOMIC_SEQ_CST);
-    int64_t begin = clock_ms();
+    int64_t begin = calm_ms();
     struct heard_reply kept = { 0 };
     for (int i = 0; i < 1000; i++) {
         struct ctx mine = { 0 };
@@ -215,14 +216,14 @@ Test(bus, abandoned_asks_of_an_outage_are_never_delivered)
         cr_expect_eq(mine.error->code, ERROR_UNAVAILABLE);
         ctx_finish(&mine);
     }
-    cr_expect_lt(clock_ms() - begin, 200, "an outage is told at once");
+    cr_expect_lt(calm_ms() - begin, 200, "an outage is told at once");
     nats_server_start(&server);
-    cr_assert(eventually(3000, up, bus));
+    cr_assert(eventually(30000, up, bus));
     natsConnection_FlushTimeout(peer, 3000);
     sleep_ms(300);
     cr_expect_eq(heard, before, "%d came after the outage", heard - before);
     cr_expect_eq(kept.calls, 0);
-    expect_reply("test.echo", 1000, 200, "hello");
+    expect_reply("test.echo", 20000, 200, "hello");
     finish();
 }
 
@@ -249,13 +250,13 @@ Test(bus, listens_again_after_its_server_was_killed_three_times)
     cr_assert(bus_listen(&ctx, bus, "news.*", count_message, &count));
     for (int round = 0; round < 3; round++) {
         __atomic_store_n(&count, 0, __ATOMIC_SEQ_CST);
-        cr_expect(eventually(1000, counted, &count), "round %d", round);
+        cr_expect(eventually(30000, counted, &count), "round %d", round);
         nats_server_signal(&server, SIGKILL);
-        cr_assert(eventually(1000, down, bus));
+        cr_assert(eventually(30000, down, bus));
         nats_server_start(&server);
-        cr_assert(eventually(3000, up, bus));
+        cr_assert(eventually(30000, up, bus));
     }
-    cr_expect(eventually(1000, counted, &count));
+    cr_expect(eventually(30000, counted, &count));
     finish();
 }
 
@@ -263,19 +264,19 @@ Test(bus, a_frozen_server_costs_two_seconds_at_most_and_is_found_out)
 {
     start(0);
     nats_server_signal(&server, SIGSTOP);
-    int64_t begin = clock_ms();
+    int64_t begin = calm_ms();
     struct by_id in = { .id = "5f0000000000000000000001" }, out = { 0 };
     cr_expect_not(bus_call(&ctx, bus, "test.echo", by_id_fields, &in, by_id_fields, &out));
     cr_expect_eq(ctx.error->code, ERROR_UNAVAILABLE);
-    cr_expect_leq(clock_ms() - begin, 2100);
-    cr_assert(eventually(7000, down, bus));
-    begin = clock_ms();
+    cr_expect_leq(calm_ms() - begin, 2100);
+    cr_assert(eventually(30000, down, bus));
+    begin = calm_ms();
     cr_expect_not(bus_call(&ctx, bus, "test.echo", by_id_fields, &in, by_id_fields, &out));
-    cr_expect_leq(clock_ms() - begin, 20);
+    cr_expect_leq(calm_ms() - begin, 20);
     nats_server_signal(&server, SIGCONT);
-    cr_assert(eventually(4000, up, bus));
+    cr_assert(eventually(30000, up, bus));
     natsConnection_FlushTimeout(peer, 3000);
-    expect_reply("test.echo", 1000, 200, "hello");
+    expect_reply("test.echo", 20000, 200, "hello");
     finish();
 }
 
@@ -290,12 +291,12 @@ Test(bus, a_full_queue_refuses_at_once_and_each_ask_is_answered_once)
     int64_t slowest = 0;
     for (; taken < MOST && refused < 100;) {
         struct ctx mine = { 0 };
-        int64_t begin = clock_ms();
+        int64_t begin = calm_ms();
         if (bus_ask(&mine, bus, "test.echo", big, sizeof big, 1500, keep_reply, &kept[taken]))
             taken++;
         else
             refused++;
-        int64_t took = clock_ms() - begin;
+        int64_t took = calm_ms() - begin;
         slowest = took > slowest ? took : slowest;
         ctx_finish(&mine);
     }
@@ -303,7 +304,7 @@ Test(bus, a_full_queue_refuses_at_once_and_each_ask_is_answered_once)
     cr_expect_lt(slowest, 100, "%d ms", (int)slowest);
     sleep_ms(2200);
     nats_server_signal(&server, SIGCONT);
-    cr_assert(eventually(6000, up, bus));
+    cr_assert(eventually(30000, up, bus));
     finish();
     for (int i = 0; i < taken; i++)
         cr_expect_eq(kept[i].calls, 1, "ask %d of %d: %d", i, taken, kept[i].calls);
@@ -342,12 +343,12 @@ static void start_tls(const char *name)
     nats_server_start(&server);
 }
 
-static bool connects(const char *scheme, const char *ca_file)
+static bool connects(const char *scheme, const char *ca_file, int within_ms)
 {
     char url[64];
     snprintf(url, sizeof url, "%s://localhost:%d", scheme, server.port);
     bus = bus_open(&ctx, &(struct bus_options){ .url = url, .name = "test", .ca_file = ca_file });
-    bool out = eventually(1500, up, bus);
+    bool out = eventually(within_ms, up, bus);
     bus_close(bus, 100);
     return out;
 }
@@ -357,12 +358,12 @@ Test(bus, tls_verifies_the_server)
     char ca_file[96];
     start_tls("localhost");
     snprintf(ca_file, sizeof ca_file, "%s/cert.pem", server.dir);
-    cr_expect(connects("tls", ca_file));
-    cr_expect_not(connects("tls", NULL), "a certificate that nobody vouches for");
+    cr_expect(connects("tls", ca_file, 20000));
+    cr_expect_not(connects("tls", NULL, 1500), "a certificate that nobody vouches for");
     nats_server_destroy(&server);
     start_tls("elsewhere");
     snprintf(ca_file, sizeof ca_file, "%s/cert.pem", server.dir);
-    cr_expect_not(connects("tls", ca_file), "another's certificate");
+    cr_expect_not(connects("tls", ca_file, 1500), "another's certificate");
     nats_server_destroy(&server);
     ctx_finish(&ctx);
 }
@@ -391,7 +392,7 @@ Test(bus, comes_back_when_its_password_was_changed)
     file = fopen(path, "w");
     fputs("right\n", file);
     fclose(file);
-    cr_expect(eventually(3000, up, bus));
+    cr_expect(eventually(30000, up, bus));
     bus_close(bus, 100);
     nats_server_destroy(&server);
 }
@@ -401,13 +402,13 @@ Test(bus, what_is_too_large_is_told)
     start(0);
     static char big[2 << 20];
     struct heard_reply kept = { 0 };
-    cr_expect_not(bus_ask(&ctx, bus, "test.echo", big, sizeof big, 1000, keep_reply, &kept));
+    cr_expect_not(bus_ask(&ctx, bus, "test.echo", big, sizeof big, 20000, keep_reply, &kept));
     cr_expect_eq(ctx.error->code, ERROR_TOO_LARGE);
-    cr_expect(bus_ask(&ctx, bus, "test.echo", big, 1 << 20, 1000, keep_reply, &kept),
+    cr_expect(bus_ask(&ctx, bus, "test.echo", big, 1 << 20, 20000, keep_reply, &kept),
               "one that is only with its headers");
-    cr_assert(eventually(500, replied, &kept));
+    cr_assert(eventually(30000, replied, &kept));
     cr_expect_eq(kept.status, 413);
-    expect_reply("test.echo", 1000, 200, "hello");
+    expect_reply("test.echo", 20000, 200, "hello");
     finish();
 }
 

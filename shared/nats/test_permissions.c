@@ -1,4 +1,5 @@
 /* compose/nats.conf against a real server: what each user may and may not. */
+#include "nats/bus.h"
 #include "nats/nats_fixture.h"
 
 #include <criterion/criterion.h>
@@ -8,16 +9,6 @@
 #include <string.h>
 
 static struct nats_server server;
-static int violations;
-
-static void violated(natsConnection *nc, natsSubscription *sub, natsStatus status, void *closure)
-{
-    (void)nc;
-    (void)sub;
-    (void)status;
-    (void)closure;
-    __atomic_add_fetch(&violations, 1, __ATOMIC_SEQ_CST);
-}
 
 static natsConnection *connect_as(const char *user)
 {
@@ -26,7 +17,6 @@ static natsConnection *connect_as(const char *user)
     char *url = nats_server_url(&server, user);
     natsOptions_Create(&options);
     natsOptions_SetURL(options, url);
-    natsOptions_SetErrorHandler(options, violated, NULL);
     cr_assert_eq(natsConnection_Connect(&nc, options), NATS_OK, "%s", user);
     natsOptions_Destroy(options);
     free(url);
@@ -47,25 +37,20 @@ static void teardown(void)
 
 TestSuite(permissions, .init = setup, .fini = teardown);
 
-static bool seen(void *self)
+/* The server's complaint stands before its PONG: then it is the connection's last error, and names what it is about. */
+static bool refused(natsConnection *nc, const char *act, const char *subject, const char *queue)
 {
-    (void)self;
-    return __atomic_load_n(&violations, __ATOMIC_SEQ_CST) > 0;
-}
-
-/* The server's complaint stands before its PONG, but libnats tells of it on another thread. */
-static bool refused(natsConnection *nc)
-{
+    char about[128];
+    const char *said = NULL;
+    snprintf(about, sizeof about, "%s to \"%s\"%s", act, subject, queue ? " using queue" : "");
     cr_assert_eq(natsConnection_Flush(nc), NATS_OK);
-    bool out = eventually(30, seen, NULL);
-    __atomic_store_n(&violations, 0, __ATOMIC_SEQ_CST);
-    return out;
+    return natsConnection_GetLastError(nc, &said) == NATS_NOT_PERMITTED && strstr(said, about);
 }
 
 static bool may_publish(natsConnection *nc, const char *subject)
 {
     cr_assert_eq(natsConnection_PublishString(nc, subject, "{}"), NATS_OK);
-    return !refused(nc);
+    return !refused(nc, "Publish", subject, NULL);
 }
 
 static bool may_listen(natsConnection *nc, const char *subject, const char *queue)
@@ -74,7 +59,7 @@ static bool may_listen(natsConnection *nc, const char *subject, const char *queu
     cr_assert_eq(queue ? natsConnection_QueueSubscribeSync(&sub, nc, subject, queue)
                        : natsConnection_SubscribeSync(&sub, nc, subject),
                  NATS_OK);
-    bool out = !refused(nc);
+    bool out = !refused(nc, "Subscription", subject, queue);
     natsSubscription_Destroy(sub);
     return out;
 }
@@ -168,7 +153,7 @@ Test(permissions, each_user_may_what_it_needs_and_no_more)
 static natsStatus ask(natsConnection *nc, const char *subject, const char *body, char *out, size_t size)
 {
     natsMsg *msg = NULL;
-    natsStatus status = natsConnection_RequestString(&msg, nc, subject, body, 500);
+    natsStatus status = natsConnection_RequestString(&msg, nc, subject, body, 10000);
     if (status == NATS_OK)
         snprintf(out, size, "%.*s", natsMsg_GetDataLength(msg), natsMsg_GetData(msg));
     natsMsg_Destroy(msg);
@@ -235,4 +220,41 @@ Test(permissions, nobody_comes_in_without_a_password)
         snprintf(url, sizeof url, "nats://%s127.0.0.1:%d", users_[i], server.port);
         cr_expect_eq(natsConnection_ConnectTo(&nc, url), NATS_CONNECTION_AUTH_FAILED, "%s", url);
     }
+}
+
+static int answered;
+
+static void on_answer(void *self, int status, const char *data, size_t size)
+{
+    (void)self;
+    (void)data;
+    (void)size;
+    __atomic_store_n(&answered, status, __ATOMIC_SEQ_CST);
+}
+
+static bool is_answered(void *self)
+{
+    (void)self;
+    return __atomic_load_n(&answered, __ATOMIC_SEQ_CST) != 0;
+}
+
+static bool is_up(void *bus)
+{
+    return bus_up(bus);
+}
+
+Test(permissions, who_asks_what_he_may_not_hears_so_at_once)
+{
+    struct ctx ctx = { .request_id = "" };
+    char *url = nats_server_url(&server, "edge");
+    struct bus_options options = { .url = url, .name = "edge" };
+    struct bus *bus = bus_open(&ctx, &options);
+    cr_assert_not_null(bus);
+    cr_assert(eventually(30000, is_up, bus));
+    cr_assert(bus_ask(&ctx, bus, "media.nonsense.of.mine", "{}", 2, 60000, on_answer, NULL));
+    cr_expect(eventually(30000, is_answered, NULL));
+    cr_expect_eq(answered, 503, "%d", answered);
+    bus_close(bus, 200);
+    free(url);
+    ctx_finish(&ctx);
 }

@@ -71,6 +71,10 @@ struct field {
  */
 bool record_parse(struct ctx *ctx, const char *text, size_t size, const struct field *fields, void *out);
 bool record_from_json(struct ctx *ctx, const json_t *object, const struct field *fields, void *out);
+/* The same, where the members that `names` (by comma) tells stood in an address, so are texts: "5" is a number and
+ * "true" a flag where the table says so, one text is a list of one. */
+bool record_parse_address(struct ctx *ctx, const char *text, size_t size, const struct field *fields, const char *names,
+                          void *out);
 /* Checks the rules on a struct that did not come from JSON (a query, a tag). A 0 that is not required is absent; a
  * required one is held to least and most. */
 bool record_check(struct ctx *ctx, const struct field *fields, const void *record);

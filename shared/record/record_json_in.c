@@ -1,11 +1,14 @@
 #include "record/record_kinds.h"
 
+#include "base/catalogue.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "record/unicode.h"
 
+#include <ctype.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -36,18 +39,13 @@ static const char *too_much(const char *text, size_t size)
         else if (c == '{' || c == '[') {
             values++;
             if (++depth > JSON_DEPTH_MAX)
-                return "nested too deep";
+                return MESSAGE("the JSON is nested too deep");
         } else if (c == '}' || c == ']')
             depth--;
         else if (c == ',' && ++values > JSON_VALUES_MAX)
-            return "too many values";
+            return MESSAGE("the JSON has too many values");
     }
-    return values > JSON_VALUES_MAX ? "too many values" : NULL;
-}
-
-static void wrong_type(struct check *check, const struct place *place, const char *wanted)
-{
-    check_broken(check, place, "type", "must be %s", wanted);
+    return values > JSON_VALUES_MAX ? MESSAGE("the JSON has too many values") : NULL;
 }
 
 typedef void read_fn(struct check *check, const struct place *place, const struct field *field, const json_t *value,
@@ -57,7 +55,7 @@ static void read_text(struct check *check, const struct place *place, const stru
                       void *to)
 {
     if (!json_is_string(value)) {
-        wrong_type(check, place, "a string");
+        check_broken(check, place, "type", "%s must be a string");
         return;
     }
     const char *text = unicode_nfc(&check->ctx->arena, json_string_value(value));
@@ -84,7 +82,7 @@ static void read_integer(struct check *check, const struct place *place, const s
 {
     int64_t number;
     if (!whole(value, &number)) {
-        wrong_type(check, place, "a whole number");
+        check_broken(check, place, "type", "%s must be a whole number");
         return;
     }
     check_number(check, place, field, (double)number);
@@ -95,7 +93,7 @@ static void read_number(struct check *check, const struct place *place, const st
                         void *to)
 {
     if (!json_is_number(value)) {
-        wrong_type(check, place, "a number");
+        check_broken(check, place, "type", "%s must be a number");
         return;
     }
     double number = json_number_value(value);
@@ -110,7 +108,7 @@ static void read_flag(struct check *check, const struct place *place, const stru
     if (json_is_boolean(value))
         *(bool *)to = json_is_true(value);
     else
-        wrong_type(check, place, "true or false");
+        check_broken(check, place, "type", "%s must be true or false");
 }
 
 static void read_time(struct check *check, const struct place *place, const struct field *field, const json_t *value,
@@ -118,14 +116,14 @@ static void read_time(struct check *check, const struct place *place, const stru
 {
     (void)field;
     if (!json_is_string(value) || !clock_parse(json_string_value(value), to))
-        wrong_type(check, place, "a time such as 2026-11-20T18:52:01Z");
+        check_broken(check, place, "type", "%s must be a time such as 2026-11-20T18:52:01Z");
 }
 
 static void read_enum(struct check *check, const struct place *place, const struct field *field, const json_t *value,
                       void *to)
 {
     if (!json_is_string(value)) {
-        wrong_type(check, place, "a string");
+        check_broken(check, place, "type", "%s must be a string");
         return;
     }
     int index = field_value_index(field, json_string_value(value));
@@ -133,7 +131,7 @@ static void read_enum(struct check *check, const struct place *place, const stru
         struct buf names = BUF(&check->ctx->arena);
         for (int i = 0; field->values[i]; i++)
             buf_printf(&names, "%s%s", i ? ", " : "", field->values[i]);
-        check_broken(check, place, "enum", "must be one of %s", names.size ? names.data : "nothing");
+        check_broken(check, place, "enum", "%s must be one of %s", names.size ? names.data : "");
         return;
     }
     *(int *)to = index;
@@ -146,7 +144,7 @@ static void read_json(struct check *check, const struct place *place, const stru
     if (!text)
         abort();
     if (field->max && strlen(text) > field->max)
-        check_broken(check, place, "max", "must have at most %zu bytes", field->max);
+        check_broken(check, place, "max", "%s must have at most %zu bytes", field->max);
     *(const char **)to = arena_strdup(&check->ctx->arena, text);
 }
 
@@ -159,7 +157,7 @@ static void read_object(struct check *check, const struct place *place, const st
     if (json_is_object(value))
         read_fields(check, place, field->record, value, out);
     else
-        wrong_type(check, place, "an object");
+        check_broken(check, place, "type", "%s must be an object");
 }
 
 static void read_record(struct check *check, const struct place *place, const struct field *field, const json_t *value,
@@ -181,7 +179,7 @@ static void read_list(struct check *check, const struct place *place, const stru
                       void *to)
 {
     if (!json_is_array(value)) {
-        wrong_type(check, place, "a list");
+        check_broken(check, place, "type", "%s must be a list");
         return;
     }
     size_t count = json_array_size(value), size = field_item_size(field);
@@ -209,7 +207,7 @@ static void read_fields(struct check *check, const struct place *up, const struc
         if (value && !json_is_null(value))
             readers[field->kind](check, &place, field, value, field_at(field, out));
         else if (field->required)
-            check_broken(check, &place, "required", "is required");
+            check_broken(check, &place, "required", "%s is required");
     }
 }
 
@@ -222,17 +220,105 @@ bool record_from_json(struct ctx *ctx, const json_t *object, const struct field 
     return !check.broken;
 }
 
+/* NULL: it stays a text, and the table says what is wrong with that. */
+static json_t *typed(const struct field *field, const char *text)
+{
+    int64_t whole_number;
+    char *end;
+    bool negative = *text == '-';
+    if (field->kind == INTEGER && text_number(text + negative, INT64_MAX, &whole_number))
+        return json_integer(negative ? -whole_number : whole_number);
+    if (field->kind == NUMBER && (isdigit((unsigned char)text[negative]))) {
+        double number = strtod(text, &end);
+        return *end ? NULL : json_real(number);
+    }
+    if (field->kind == FLAG && (text_equal(text, "true") || text_equal(text, "false")))
+        return json_boolean(*text == 't');
+    return NULL;
+}
+
+static json_t *typed_list(const struct field *field, const json_t *value)
+{
+    struct field item = field_item(field);
+    json_t *list = json_array();
+    size_t count = json_is_array(value) ? json_array_size(value) : 1;
+    for (size_t i = 0; i < count; i++) {
+        json_t *one = json_is_array(value) ? json_array_get(value, i) : (json_t *)value;
+        json_t *better = json_is_string(one) ? typed(&item, json_string_value(one)) : NULL;
+        json_array_append_new(list, better ? better : json_incref(one));
+    }
+    return list;
+}
+
+static void retype(json_t *object, const struct field *fields, const char *name)
+{
+    const struct field *field = field_named(fields, name);
+    json_t *value = json_object_get(object, name);
+    if (!field || !value)
+        return;
+    json_t *better = NULL;
+    if (field->kind == LIST)
+        better = typed_list(field, value);
+    else if (json_is_string(value))
+        better = typed(field, json_string_value(value));
+    if (better)
+        json_object_set_new(object, name, better);
+}
+
+static bool holds_nul(const json_t *value)
+{
+    bool holds = json_is_string(value) && strlen(json_string_value(value)) < json_string_length(value);
+    for (size_t i = 0; i < json_array_size(value); i++)
+        holds |= holds_nul(json_array_get(value, i));
+    return holds;
+}
+
+/* "\u0000" is right in JSON and in no text of ours: which fields hold it is told as of other control characters. */
+static bool tell_nul(struct ctx *ctx, const char *text, size_t size, const struct field *fields)
+{
+    struct check check = { .ctx = ctx };
+    _cleanup_(json_decrefp) json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+    for (const struct field *field = fields; field->name; field++) {
+        struct place place = { .name = field->name };
+        if (holds_nul(json_object_get(root, field->name)))
+            check_broken(&check, &place, "pattern", "%s must not hold control characters");
+    }
+    return check.broken;
+}
+
+static json_t *load(struct ctx *ctx, const char *text, size_t size, const struct field *fields)
+{
+    const char *much = too_much(text, size);
+    if (much)
+        return ctx_fail(ctx, ERROR_INVALID, "%s", much);
+    json_error_t error;
+    json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
+    if (root || (json_error_code(&error) == json_error_null_character && tell_nul(ctx, text, size, fields)))
+        return root;
+    return ctx_fail(ctx, ERROR_INVALID, "the body is not valid JSON (line %d, column %d)", error.line, error.column);
+}
+
+bool record_parse_address(struct ctx *ctx, const char *text, size_t size, const struct field *fields, const char *names,
+                          void *out)
+{
+    if (size > JSON_SIZE_MAX)
+        return ctx_fail(ctx, ERROR_TOO_LARGE, "the JSON is larger than 1 MiB");
+    _cleanup_(json_decrefp) json_t *root = load(ctx, text, size, fields);
+    if (!root)
+        return false;
+    char *rest = arena_strdup(&ctx->arena, names), *name;
+    while (json_is_object(root) && (name = strsep(&rest, ",")))
+        retype(root, fields, name);
+    return record_from_json(ctx, root, fields, out);
+}
+
 bool record_parse(struct ctx *ctx, const char *text, size_t size, const struct field *fields, void *out)
 {
     if (size > JSON_SIZE_MAX)
         return ctx_fail(ctx, ERROR_TOO_LARGE, "the JSON is larger than 1 MiB");
-    const char *much = too_much(text, size);
-    if (much)
-        return ctx_fail(ctx, ERROR_INVALID, "the body is not acceptable JSON: %s", much);
-    json_error_t error;
-    _cleanup_(json_decrefp) json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
-    if (!root)
-        return ctx_fail(ctx, ERROR_INVALID, "the body is not valid JSON (line %d, column %d)", error.line,
-                        error.column);
-    return record_from_json(ctx, root, fields, out);
+    struct check check = { .ctx = ctx };
+    if (plain_read(&check, text, size, fields, out))
+        return !check.broken;
+    _cleanup_(json_decrefp) json_t *root = load(ctx, text, size, fields);
+    return root && record_from_json(ctx, root, fields, out);
 }

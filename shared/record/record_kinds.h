@@ -37,14 +37,22 @@ struct check {
     size_t broken; /* rules, up to a bound */
 };
 
-/* Notes that the value at `place` breaks `rule`; once for each place and rule. The message becomes "<path> <format>".
- */
-void check_broken(struct check *check, const struct place *place, const char *rule, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+/* Notes that the value at `place` breaks `rule`; once for each place and rule. The first argument of the format, before
+ * those that are given, is where the place is: "%s is required". */
+#define check_broken(check, place, rule, format, ...)                                                                  \
+    check_broken_at((check), (rule), (format), check_path((check), (place)), ##__VA_ARGS__)
+void check_broken_at(struct check *check, const char *rule, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* "entries.3.title" */
+const char *check_path(const struct check *check, const struct place *place);
 void check_text(struct check *check, const struct place *place, const struct field *field, const char *text);
 void check_number(struct check *check, const struct place *place, const struct field *field, double value);
 /* The length of a list. */
 void check_count(struct check *check, const struct place *place, const struct field *field, size_t count);
+
+/* Reads an object of plain texts, each named once in the table: what the parser of JSON would make of it, sooner.
+ * false: it is something else, and nothing has been done. */
+bool plain_read(struct check *check, const char *text, size_t size, const struct field *fields, void *out);
 
 /* Does `text` match? Compiled patterns are kept, up to a bound. false with an error in ctx where the pattern is not
  * one. */

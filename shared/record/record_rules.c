@@ -1,5 +1,6 @@
 #include "record/record_kinds.h"
 
+#include "base/catalogue.h"
 #include "base/text.h"
 #include "record/unicode.h"
 
@@ -8,11 +9,13 @@
 
 enum { VIOLATIONS_MAX = 64 }; /* who breaks more is told of the first ones */
 
-/* "entries.3.title" */
-static const char *path_of(struct ctx *ctx, const struct place *place)
+const char *check_path(const struct check *check, const struct place *place)
 {
-    const char *step = place->name ? place->name : arena_printf(&ctx->arena, "%zu", place->index);
-    return place->up ? arena_printf(&ctx->arena, "%s.%s", path_of(ctx, place->up), step) : step;
+    struct arena *arena = &check->ctx->arena;
+    if (check->broken >= VIOLATIONS_MAX)
+        return ""; /* nobody is told */
+    const char *step = place->name ? place->name : arena_printf(arena, "%zu", place->index);
+    return place->up ? arena_printf(arena, "%s.%s", check_path(check, place->up), step) : step;
 }
 
 static bool known(const struct ctx *ctx, const char *path, const char *rule)
@@ -25,24 +28,23 @@ static bool known(const struct ctx *ctx, const char *path, const char *rule)
     return false;
 }
 
-void check_broken(struct check *check, const struct place *place, const char *rule, const char *format, ...)
+void check_broken_at(struct check *check, const char *rule, const char *format, ...)
 {
-    if (check->broken >= VIOLATIONS_MAX)
-        return;
-    const char *path = path_of(check->ctx, place);
-    if (known(check->ctx, path, rule))
-        return;
-    va_list args;
+    va_list args, all;
     va_start(args, format);
-    const char *words = arena_vprintf(&check->ctx->arena, format, args);
+    va_copy(all, args);
+    const char *path = va_arg(args, const char *);
+    if (check->broken < VIOLATIONS_MAX && !known(check->ctx, path, rule)) {
+        ctx_vviolation(check->ctx, path, rule, format, all);
+        check->broken++;
+    }
+    va_end(all);
     va_end(args);
-    ctx_violation(check->ctx, path, rule, "%s %s", path, words);
-    check->broken++;
 }
 
 static bool has_control(const char *text)
 {
-    while (*text) {
+    for (text += text_plain(text, strlen(text)); *text;) {
         uint32_t character = utf8_next(&text);
         if (unicode_control(character) && character != '\n' && character != '\t')
             return true;
@@ -50,28 +52,67 @@ static bool has_control(const char *text)
     return false;
 }
 
+/* "1 characters" is nobody's language. */
+static void check_least(struct check *check, const struct place *place, size_t least, bool items)
+{
+    if (least == 1)
+        check_broken(check, place, "min", "%s must not be empty");
+    else if (items)
+        check_broken(check, place, "min", "%s must have at least %zu items", least);
+    else
+        check_broken(check, place, "min", "%s must have at least %zu characters", least);
+}
+
+static void check_most(struct check *check, const struct place *place, size_t most, bool items)
+{
+    if (items && most == 1)
+        check_broken(check, place, "max", "%s must have one item at most");
+    else if (items)
+        check_broken(check, place, "max", "%s must have at most %zu items", most);
+    else if (most == 1)
+        check_broken(check, place, "max", "%s must have one character at most");
+    else
+        check_broken(check, place, "max", "%s must have at most %zu characters", most);
+}
+
 static void check_length(struct check *check, const struct place *place, const struct field *field, const char *text)
 {
     size_t count = field->min || field->max ? utf8_count(text) : 0;
     if (count < field->min)
-        check_broken(check, place, "min", "must have at least %zu character%s", field->min, field->min == 1 ? "" : "s");
+        check_least(check, place, field->min, false);
     if (field->max && count > field->max)
-        check_broken(check, place, "max", "must have at most %zu character%s", field->max, field->max == 1 ? "" : "s");
+        check_most(check, place, field->max, false);
+}
+
+/* What a rule by a function asks for. */
+static const char *of_rule(const char *rule)
+{
+    static const struct {
+        const char *rule, *message;
+    } known_rules[] = {
+        { "email", MESSAGE("%s must be an e-mail address") },
+        { "url", MESSAGE("%s must be an http or https address") },
+        { "uncommon", MESSAGE("%s is one of the commonest: choose another") },
+    };
+    for (size_t i = 0; i < sizeof known_rules / sizeof *known_rules; i++)
+        if (text_equal(rule, known_rules[i].rule))
+            return known_rules[i].message;
+    return MESSAGE("%s is not valid");
 }
 
 void check_text(struct check *check, const struct place *place, const struct field *field, const char *text)
 {
     if (!utf8_valid(text, strlen(text))) {
-        check_broken(check, place, "type", "must be UTF-8");
+        check_broken(check, place, "type", "%s must be UTF-8");
         return;
     }
     check_length(check, place, field, text);
     if (has_control(text))
-        check_broken(check, place, "pattern", "must not hold control characters");
+        check_broken(check, place, "pattern", "%s must not hold control characters");
     else if (field->pattern && !pattern_matches(check->ctx, field->pattern, text))
-        check_broken(check, place, "pattern", "has the wrong form");
+        check_broken(check, place, "pattern", "%s has the wrong form");
     if (field->valid && !field->valid(text))
-        check_broken(check, place, field->rule ? field->rule : "pattern", "is not valid");
+        check_broken(check, place, field->rule ? field->rule : "pattern", of_rule(field->rule));
 }
 
 void check_number(struct check *check, const struct place *place, const struct field *field, double value)
@@ -79,17 +120,17 @@ void check_number(struct check *check, const struct place *place, const struct f
     if (field->least == 0 && field->most == 0)
         return;
     if (value < field->least)
-        check_broken(check, place, "min", "must be at least %g", field->least);
+        check_broken(check, place, "min", "%s must be at least %g", field->least);
     if (value > field->most)
-        check_broken(check, place, "max", "must be at most %g", field->most);
+        check_broken(check, place, "max", "%s must be at most %g", field->most);
 }
 
 void check_count(struct check *check, const struct place *place, const struct field *field, size_t count)
 {
     if (count < field->min)
-        check_broken(check, place, "min", "must have at least %zu item%s", field->min, field->min == 1 ? "" : "s");
+        check_least(check, place, field->min, true);
     if (field->max && count > field->max)
-        check_broken(check, place, "max", "must have at most %zu item%s", field->max, field->max == 1 ? "" : "s");
+        check_most(check, place, field->max, true);
 }
 
 static void check_fields(struct check *check, const struct place *up, const struct field *fields, const void *record);
@@ -113,7 +154,7 @@ static void check_value(struct check *check, const struct place *place, const st
         break;
     case ENUM:
         if (!field_value_name(field, *(const int *)at))
-            check_broken(check, place, "enum", "is none of its values");
+            check_broken(check, place, "enum", "%s is none of its values");
         break;
     case LIST:
         check_list(check, place, field, at);
@@ -157,7 +198,7 @@ static void check_fields(struct check *check, const struct place *up, const stru
         if (!field_absent(field, at) || (field->required && zero_is_a_value(field->kind)))
             check_value(check, &place, field, at);
         else if (field->required)
-            check_broken(check, &place, "required", "is required");
+            check_broken(check, &place, "required", "%s is required");
     }
 }
 

@@ -246,7 +246,7 @@ Test(record, bounds_size_and_values)
         memcpy(text + i, "[],", 3);
     memcpy(text + 300006, "1]}", 3);
     cr_expect_not(record_parse(&ctx, text, size, thing_fields, &thing));
-    cr_expect_str_eq(ctx.error->message, "the body is not acceptable JSON: too many values");
+    cr_expect_str_eq(ctx.error->message, "the JSON has too many values");
 }
 
 Test(record, composes_text)

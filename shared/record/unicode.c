@@ -11,7 +11,7 @@
 
 static bool is_ascii(const char *text)
 {
-    for (; *text; text++)
+    for (text += text_plain(text, strlen(text)); *text; text++)
         if (*text & 0x80)
             return false;
     return true;

@@ -24,6 +24,10 @@ enum {
     STORE_WAIT_MS = 30 * 1000, /* the limit of a call whose ctx has no deadline */
 };
 
+/* store.c: from here on ctx->deadline_ms is no further than the caller's patience. Returns what it was, to be put back.
+ */
+int64_t patience_begin(struct ctx *ctx);
+
 /* A collection in use, and which of its indexes were seen to be declared and filled. */
 struct table {
     const struct collection *of;
@@ -124,6 +128,9 @@ struct backend_type {
     /* Makes the collection and the index (NULL: the collection only) where missing and fills it. Idempotent, resumable,
      * long. */
     bool (*declare)(struct ctx *ctx, struct backend *self, const char *collection, const struct declared *index);
+
+    /* See store_stamp(). NULL: this back end cannot say. */
+    bool (*stamp)(const struct backend *self, struct store_stamp *out);
 
     bool (*outbox_read)(struct ctx *ctx, struct backend *self, size_t limit, struct outbox_event **out, size_t *count);
     bool (*outbox_done)(struct ctx *ctx, struct backend *self, const struct outbox_event *events, size_t count);

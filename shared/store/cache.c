@@ -15,6 +15,7 @@ enum {
     CONNECTIONS_MAX = 16,
     VALUE_MAX = 1 << 20,
     CACHE_KEY_MAX = 1024,
+    WORDS_MAX = 16,
 };
 
 /*
@@ -25,6 +26,7 @@ struct cache {
     struct redis_address address;
     struct arena arena;
     struct breaker breaker;
+    int64_t call_ms;
     pthread_mutex_t lock;
     pthread_cond_t ready;  /* a connection is idle, or dialing failed */
     pthread_cond_t wanted; /* the dialer has work, or must end */
@@ -84,6 +86,7 @@ struct cache *cache_open(struct ctx *ctx, const char *url)
     if (!cache)
         abort();
     pthread_mutex_init(&cache->lock, NULL);
+    cache->call_ms = CALL_MS;
     wait_condition(&cache->ready);
     wait_condition(&cache->wanted);
     breaker_init(&cache->breaker, "redis");
@@ -110,6 +113,11 @@ void cache_close(struct cache *cache)
     pthread_mutex_unlock(&cache->lock);
     pthread_join(cache->dialer, NULL);
     cache_free(cache);
+}
+
+void cache_patience(struct cache *cache, int64_t call_ms)
+{
+    cache->call_ms = call_ms;
 }
 
 bool cache_up(struct cache *cache)
@@ -162,12 +170,12 @@ struct command {
 };
 
 /*
- * Never blocks longer than CALL_MS and never raises an error. An idle connection may
+ * Never blocks longer than call_ms and never raises an error. An idle connection may
  * have been closed by the server since (a restart): one more try on another.
  */
 static redisReply *call(struct ctx *ctx, struct cache *cache, struct command command)
 {
-    int64_t left = ctx_left_ms(ctx, CALL_MS);
+    int64_t left = ctx_left_ms(ctx, cache->call_ms);
     struct ctx limit = { .deadline_ms = clock_ms() + left };
     if (!left || !breaker_try(&cache->breaker))
         return NULL;
@@ -176,13 +184,13 @@ static redisReply *call(struct ctx *ctx, struct cache *cache, struct command com
         redisContext *redis = take(&limit, cache);
         if (!redis)
             break;
-        reply = redis_call(redis, ctx_left_ms(&limit, CALL_MS), command.count, command.words, command.sizes);
+        reply = redis_call(redis, ctx_left_ms(&limit, cache->call_ms), command.count, command.words, command.sizes);
         bool closed = redis->err == REDIS_ERR_EOF || redis->err == REDIS_ERR_IO;
         give(cache, redis, reply != NULL);
         if (!closed)
             break;
     }
-    if (reply || left == CALL_MS) /* a caller in a hurry says nothing about Redis */
+    if (reply || left == cache->call_ms) /* a caller in a hurry says nothing about Redis */
         breaker_note(&cache->breaker, reply != NULL);
     return reply;
 }
@@ -235,4 +243,31 @@ bool cache_count(struct ctx *ctx, struct cache *cache, const char *key, int64_t 
     if (after)
         *after = reply->integer;
     return true;
+}
+
+bool cache_run(struct ctx *ctx, struct cache *cache, const char *script, size_t keys, const char *const *words,
+               int64_t *out, size_t count)
+{
+    char keys_text[24];
+    const char *all[3 + WORDS_MAX] = { "EVAL", script, keys_text };
+    int used = 3;
+    snprintf(keys_text, sizeof keys_text, "%zu", keys);
+    for (; *words && used < 3 + WORDS_MAX; words++)
+        all[used++] = *words;
+    _cleanup_(redis_reply_freep) redisReply *reply = call(ctx, cache, (struct command){ used, all, NULL });
+    if (*words || !reply || reply->type != REDIS_REPLY_ARRAY || reply->elements < count)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (reply->element[i]->type != REDIS_REPLY_INTEGER)
+            return false;
+        out[i] = reply->element[i]->integer;
+    }
+    return true;
+}
+
+bool cache_ping(struct ctx *ctx, struct cache *cache)
+{
+    static const char *const words[] = { "PING" };
+    _cleanup_(redis_reply_freep) redisReply *reply = call(ctx, cache, (struct command){ 1, words, NULL });
+    return reply && reply->type == REDIS_REPLY_STATUS;
 }

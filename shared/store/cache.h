@@ -12,6 +12,8 @@ struct cache;
 struct cache *cache_open(struct ctx *ctx,
                          const char *url); /* connects on first use; fails only for a URL it cannot take */
 void cache_close(struct cache *cache);
+/* What a call may take instead of the 20 ms, for callers to whom a wrong answer is dearer. Before the first call. */
+void cache_patience(struct cache *cache, int64_t call_ms);
 bool cache_up(struct cache *cache); /* as far as the last calls tell: for /ready */
 
 /* NULL: not there, or Redis is away. In ctx->arena. */
@@ -21,3 +23,11 @@ bool cache_put(struct ctx *ctx, struct cache *cache, const char *key, const void
 bool cache_drop(struct ctx *ctx, struct cache *cache, const char *key);
 /* INCRBY and, for a new key, PEXPIRE in one step. false: Redis is away. */
 bool cache_count(struct ctx *ctx, struct cache *cache, const char *key, int64_t by, int64_t ttl_ms, int64_t *after);
+/*
+ * Runs a Lua script in one step. `words` are `keys` keys, then its arguments, and NULL; at most 16. It answers with a
+ * list of integers, of which the first `count` become `out`. false: Redis is away, or answers something else.
+ */
+bool cache_run(struct ctx *ctx, struct cache *cache, const char *script, size_t keys, const char *const *words,
+               int64_t *out, size_t count);
+/* A round trip, for /ready. */
+bool cache_ping(struct ctx *ctx, struct cache *cache);

@@ -47,6 +47,11 @@ static bool embedded_declared(struct ctx *ctx, struct backend *self, const char 
     return ok;
 }
 
+static bool embedded_stamp(const struct backend *self, struct store_stamp *out)
+{
+    return writer_stamp(((const struct embedded *)self)->writer, out);
+}
+
 static const struct backend_type embedded_type = {
     .kind = embedded_kind,
     .close = embedded_close,
@@ -56,6 +61,7 @@ static const struct backend_type embedded_type = {
     .write = embedded_write,
     .declared = embedded_declared,
     .declare = embedded_declare,
+    .stamp = embedded_stamp,
     .outbox_read = embedded_outbox_read,
     .outbox_done = embedded_outbox_done,
     .outbox_log = embedded_outbox_log,

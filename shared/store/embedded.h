@@ -41,6 +41,12 @@ bool writer_write(struct ctx *ctx, struct writer *writer, struct change *changes
 bool writer_run(struct ctx *ctx, struct writer *writer,
                 bool (*run)(struct ctx *ctx, struct connection *connection, void *self), void *self);
 
+/* The memory that SQLite shares between all processes that have the file open, for as long as the connection is. NULL:
+ * none. */
+const uint32_t *connection_wal_index(struct connection *connection);
+bool wal_index_stamp(const uint32_t *wal_index, struct store_stamp *out);
+bool writer_stamp(const struct writer *writer, struct store_stamp *out);
+
 /* One change in the transaction under way. false and connection->broken: the transaction is lost; false alone: refused,
  * nothing was written. */
 bool apply_change(struct ctx *ctx, struct connection *connection, const struct declarations *declared,

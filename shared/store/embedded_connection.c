@@ -10,7 +10,9 @@ static const char *const for_all = "PRAGMA busy_timeout=5000; PRAGMA synchronous
                                    "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-8192;";
 static const char *const for_writer = "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=4000;"
                                       "PRAGMA journal_size_limit=67108864;";
-static const char *const for_reader = "PRAGMA query_only=ON;";
+/* Read where the kernel has it, not copied: nobody makes the file shorter while it is read. Beyond the limit it is
+ * copied. */
+static const char *const for_reader = "PRAGMA query_only=ON; PRAGMA mmap_size=1073741824;";
 
 /* What the system said of the database's file, or of its log. */
 static int file_errno(sqlite3 *db, int which)

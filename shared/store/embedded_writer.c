@@ -49,6 +49,7 @@ struct writer {
     /* The thread's own. */
     int gate, file;
     struct connection *connection;
+    const uint32_t *wal_index; /* read by all threads */
     const struct tables *tables;
     int64_t generation;
     struct ctx declared_ctx; /* owns `declared` */
@@ -273,6 +274,11 @@ bool writer_run(struct ctx *ctx, struct writer *writer,
     return submit(ctx, writer, &(struct ticket){ .ctx = ctx, .run = run, .self = self });
 }
 
+bool writer_stamp(const struct writer *writer, struct store_stamp *out)
+{
+    return wal_index_stamp(writer->wal_index, out);
+}
+
 static bool lock_file_by(struct ctx *ctx, int fd)
 {
     int64_t wait = 0, limit = ctx_left_ms(ctx, OPEN_WAIT_MS);
@@ -300,6 +306,7 @@ static bool writer_open(struct ctx *ctx, struct writer *writer, const char *path
     if (!lock_file_by(ctx, writer->gate))
         return false;
     bool ok = lock_file_by(ctx, writer->file) && open_locked(ctx, writer, path);
+    writer->wal_index = ok ? connection_wal_index(writer->connection) : NULL;
     flock(writer->gate, LOCK_UN);
     flock(writer->file, LOCK_UN);
     return ok;

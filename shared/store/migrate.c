@@ -7,6 +7,7 @@
 #include "store/lease.h"
 #include "store/migration_file.h"
 #include "store/wait.h"
+#include "store/when_there.h"
 
 #include <string.h>
 
@@ -299,17 +300,27 @@ static bool learn_declared(struct ctx *ctx, struct store *store)
     return true;
 }
 
+struct run {
+    struct migrating migrating;
+    struct migration_files files;
+    size_t applied;
+};
+
+static bool run_all(struct ctx *ctx, void *self)
+{
+    struct run *run = self;
+    return migrate_files(ctx, &run->migrating, &run->files, &run->applied) && learn_declared(ctx, run->migrating.store);
+}
+
 bool migrate(struct ctx *ctx, struct store *store, const char *dir, const struct migration_step *steps, size_t *applied)
 {
-    struct migration_files files = { 0 };
-    struct migrating migrating = { .store = store, .steps = steps };
-    size_t count = 0;
-    if (!migration_files_read(ctx, dir, &files))
+    struct run run = { .migrating = { .store = store, .steps = steps } };
+    if (!migration_files_read(ctx, dir, &run.files))
         return false;
-    bool ok = migrate_files(ctx, &migrating, &files, &count) && learn_declared(ctx, store);
-    migration_files_free(&files);
+    bool ok = store_when_there(ctx, run_all, &run);
+    migration_files_free(&run.files);
     if (applied)
-        *applied = count;
+        *applied = run.applied;
     return ok;
 }
 

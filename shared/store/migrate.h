@@ -14,8 +14,8 @@ struct migration_step {
     bool (*run)(struct ctx *ctx, struct store *store); /* idempotent, resumable */
 };
 
-/* Applies what is missing. A recorded migration whose file has changed, an unknown step or a broken file fails with its
- * name. `applied` (may be NULL) counts. */
+/* Applies what is missing; where the store is away, or too busy to answer, for at most 30 s more. A recorded migration
+ * whose file has changed, an unknown step or a broken file fails with its name. `applied` (may be NULL) counts. */
 bool migrate(struct ctx *ctx, struct store *store, const char *dir, const struct migration_step *steps,
              size_t *applied);
 /* Fails with ERROR_UNAVAILABLE when a migration of `dir` is not applied, or an index of the collections given to

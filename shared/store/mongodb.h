@@ -123,7 +123,12 @@ void document_remove(struct ctx *ctx, const struct change *change, int64_t versi
 bool document_keys(struct ctx *ctx, const struct declared *index, const char *id, const bson_t *fields, bson_t *out,
                    bool *some);
 
-/* What is declared, not older than a second. In ctx->arena. */
+/* Sets the keys of a declared index in the documents that lack them. `since_ms` (unix): when the collection was made.
+ */
+bool mongodb_fill(struct ctx *ctx, struct mongodb *mongodb, const char *collection, const struct declared *index,
+                  int64_t since_ms);
+enum { CATALOG_AGE_MS = 1000 };
+/* What is declared, not older than that. In ctx->arena. */
 struct catalog *catalog_create(void);
 void catalog_destroy(struct catalog *catalog);
 bool catalog_of(struct ctx *ctx, struct mongodb *mongodb, const char *collection, struct declarations *out);

@@ -144,6 +144,14 @@ static bool is_answer(const bson_error_t *why)
            why->domain == MONGOC_ERROR_BSON || why->domain == MONGOC_ERROR_COMMAND;
 }
 
+/* For the server, which need not go on when nobody waits any more. Not for FerretDB 1.24: what it interrupts so leaves
+ * an SQLite connection behind in which everything is "interrupted (9)", for ever. */
+static void append_limit(const struct ctx *ctx, const struct mongodb *mongodb, int64_t most_ms, bson_t *command)
+{
+    if (!mongodb->ferretdb)
+        BSON_APPEND_INT64(command, "maxTimeMS", ctx_left_ms(ctx, most_ms) + 1);
+}
+
 static enum outcome run(struct ctx *ctx, struct mongodb *mongodb, bson_t *command, bool writes, int64_t most_ms,
                         bson_t *reply)
 {
@@ -151,7 +159,7 @@ static enum outcome run(struct ctx *ctx, struct mongodb *mongodb, bson_t *comman
     bson_init(reply);
     if (!lend(ctx, mongodb, most_ms, &lent))
         return NOT_TRIED;
-    BSON_APPEND_INT64(command, "maxTimeMS", ctx_left_ms(ctx, most_ms) + 1);
+    append_limit(ctx, mongodb, most_ms, command);
     bson_error_t why;
     bson_destroy(reply);
     const char *database = mongodb->database;
@@ -262,7 +270,7 @@ static bool find_once(struct ctx *ctx, struct mongodb *mongodb, const char *coll
         return false;
     bson_t limited;
     bson_copy_to(opts, &limited);
-    BSON_APPEND_INT64(&limited, "maxTimeMS", ctx_left_ms(ctx, SOCKET_MS) + 1);
+    append_limit(ctx, mongodb, SOCKET_MS, &limited);
     bool ok = find_with(ctx, mongodb, lent.client, collection, filter, &limited, each, self, answered);
     bson_destroy(&limited);
     give_back(&lent, *answered);

@@ -48,7 +48,10 @@ bool store_get_many(struct ctx *ctx, struct store *store, const struct collectio
     memset(out, 0, of->size * count);
     struct landing landing = { .of = of, .items = out };
     struct backend *backend = store_backend(store);
-    return backend->type->get(ctx, backend, table, ids, count, &(struct sink){ land, &landing });
+    int64_t deadline_ms = patience_begin(ctx);
+    bool good = backend->type->get(ctx, backend, table, ids, count, &(struct sink){ land, &landing });
+    ctx->deadline_ms = deadline_ms;
+    return good;
 }
 
 /* An index is usable when the store has it under the same name, on the same fields, and filled. Looked up once. */
@@ -150,8 +153,8 @@ static bool query_make(struct ctx *ctx, struct store *store, struct table *table
            (!scan->cursor || cursor_read(ctx, scan->cursor, query)) && index_ready(ctx, store, table, query);
 }
 
-bool store_scan(struct ctx *ctx, struct store *store, const struct collection *of, const struct scan *scan,
-                struct page *out)
+static bool scan_page(struct ctx *ctx, struct store *store, const struct collection *of, const struct scan *scan,
+                      struct page *out)
 {
     *out = (struct page){ 0 };
     struct table *table = store_table(ctx, store, of);
@@ -174,8 +177,17 @@ bool store_scan(struct ctx *ctx, struct store *store, const struct collection *o
     return true;
 }
 
-bool store_find(struct ctx *ctx, struct store *store, const struct collection *of, const char *index,
-                const struct key *keys, size_t count, void *out)
+bool store_scan(struct ctx *ctx, struct store *store, const struct collection *of, const struct scan *scan,
+                struct page *out)
+{
+    int64_t deadline_ms = patience_begin(ctx);
+    bool good = scan_page(ctx, store, of, scan, out);
+    ctx->deadline_ms = deadline_ms;
+    return good;
+}
+
+static bool find_one(struct ctx *ctx, struct store *store, const struct collection *of, const char *index,
+                     const struct key *keys, size_t count, void *out)
 {
     struct table *table = store_table(ctx, store, of);
     if (!table)
@@ -189,4 +201,13 @@ bool store_find(struct ctx *ctx, struct store *store, const struct collection *o
     if (is_possible(&query) && !backend->type->scan(ctx, backend, &query, &(struct sink){ land, &landing }))
         return false;
     return landing.count || ctx_fail(ctx, ERROR_NOT_FOUND, "%s: no such document", of->name);
+}
+
+bool store_find(struct ctx *ctx, struct store *store, const struct collection *of, const char *index,
+                const struct key *keys, size_t count, void *out)
+{
+    int64_t deadline_ms = patience_begin(ctx);
+    bool good = find_one(ctx, store, of, index, keys, count, out);
+    ctx->deadline_ms = deadline_ms;
+    return good;
 }

@@ -5,6 +5,7 @@
 #include "store/redis.h"
 
 #include "base/clock.h"
+#include "base/percent.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -12,36 +13,13 @@
 #include <string.h>
 #include <sys/socket.h>
 
-static int hex_value(char c)
-{
-    static const char digits[] = "0123456789abcdef";
-    const char *at = c ? strchr(digits, c >= 'A' && c <= 'F' ? c + 32 : c) : NULL;
-    return at ? (int)(at - digits) : -1;
-}
-
-/* Percent-decodes in the arena; NULL: not decodable. */
-static const char *decode(struct ctx *ctx, const char *text, size_t size)
-{
-    char *out = arena_alloc(&ctx->arena, size + 1), *to = out;
-    for (size_t i = 0; i < size; i++) {
-        *to++ = text[i];
-        if (text[i] != '%')
-            continue;
-        int high = i + 2 < size ? hex_value(text[i + 1]) : -1, low = high >= 0 ? hex_value(text[i + 2]) : -1;
-        if (low < 0 || (high | low) == 0)
-            return NULL;
-        to[-1] = (char)(high << 4 | low);
-        i += 2;
-    }
-    return out;
-}
-
 static bool parse_user(struct ctx *ctx, const char *text, size_t size, struct redis_address *out)
 {
     const char *colon = memchr(text, ':', size);
     size_t user = colon ? (size_t)(colon - text) : 0;
-    out->user = user ? decode(ctx, text, user) : NULL;
-    out->password = colon ? decode(ctx, colon + 1, size - user - 1) : decode(ctx, text, size);
+    out->user = user ? percent_decode(&ctx->arena, text, user, 0, NULL) : NULL;
+    out->password = colon ? percent_decode(&ctx->arena, colon + 1, size - user - 1, 0, NULL)
+                          : percent_decode(&ctx->arena, text, size, 0, NULL);
     return out->password && (!user || out->user);
 }
 
@@ -104,7 +82,7 @@ static bool wait_for(const redisContext *redis, short events, int64_t until)
     }
 }
 
-static bool send_all(redisContext *redis, int64_t until)
+bool redis_send(redisContext *redis, int64_t until)
 {
     for (int done = 0; !done;) {
         if (redisBufferWrite(redis, &done) != REDIS_OK)
@@ -115,16 +93,27 @@ static bool send_all(redisContext *redis, int64_t until)
     return true;
 }
 
-redisReply *redis_call(redisContext *redis, int64_t limit_ms, int count, const char *const *words, const size_t *sizes)
+bool redis_closed(const redisContext *redis)
 {
-    int64_t until = clock_ms() + limit_ms;
+    char byte;
+    return recv(redis->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+redisReply *redis_hear(redisContext *redis, int64_t until)
+{
     void *reply = NULL;
-    if (redisAppendCommandArgv(redis, count, (const char **)words, sizes) != REDIS_OK || !send_all(redis, until))
-        return NULL;
     while (redisGetReplyFromReader(redis, &reply) == REDIS_OK && !reply)
         if (!wait_for(redis, POLLIN, until) || redisBufferRead(redis) != REDIS_OK)
             return NULL;
     return reply;
+}
+
+redisReply *redis_call(redisContext *redis, int64_t limit_ms, int count, const char *const *words, const size_t *sizes)
+{
+    int64_t until = clock_ms() + limit_ms;
+    bool sent = redisAppendCommandArgv(redis, count, (const char **)words, sizes) == REDIS_OK &&
+                redis_send(redis, until);
+    return sent ? redis_hear(redis, until) : NULL;
 }
 
 static bool command_ok(redisContext *redis, int64_t limit_ms, int count, const char *const *words)

@@ -94,6 +94,17 @@ const char *store_kind(const struct store *store)
     return store->backend->type->kind(store->backend);
 }
 
+int64_t patience_begin(struct ctx *ctx)
+{
+    return ctx->patience_ms ? ctx_shorten(ctx, ctx->patience_ms) : ctx->deadline_ms;
+}
+
+bool store_stamp(const struct store *store, struct store_stamp *out)
+{
+    const struct backend *backend = store->backend;
+    return backend->type->stamp && backend->type->stamp(backend, out);
+}
+
 struct backend *store_backend(struct store *store)
 {
     return store->backend;

@@ -99,6 +99,16 @@ void store_close(struct store *store);
 bool store_ping(struct ctx *ctx, struct store *store);
 const char *store_kind(const struct store *store); /* "embedded", "mongodb", "ferretdb" */
 
+/*
+ * What the store holds at this moment. Taken before a read and equal later, nobody has committed anything in between,
+ * in this process or another: what was read is what stands there. Never blocks, asks nobody. false: it cannot be said
+ * (a commit is under way; not embedded).
+ */
+struct store_stamp {
+    unsigned char is[48];
+};
+bool store_stamp(const struct store *store, struct store_stamp *out);
+
 /* ERROR_NOT_FOUND when there is none. */
 bool store_get(struct ctx *ctx, struct store *store, const struct collection *of, const char *id, void *out);
 /* Up to 100 ids. `out` is an array of records; those not found keep doc.id == NULL. In the order of ids. */

@@ -31,6 +31,9 @@ struct fixture {
     int written;      /* how often the relay was woken */
 };
 
+/* Set before a fixture begins: its files lie in memory, where no disk that others keep busy is waited for. */
+extern bool store_fixture_in_memory;
+
 /* Each is run once on a fresh store, in a process of its own. */
 void with_embedded(void (*test)(struct fixture *fixture));
 void with_ferretdb(void (*test)(struct fixture *fixture));

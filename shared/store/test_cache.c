@@ -2,7 +2,9 @@
 #include "store/cache.h"
 #include "store/redis.h"
 
+#include "base/calm_clock.h"
 #include "base/clock.h"
+#include "base/held_port.h"
 #include "base/text.h"
 
 #include <arpa/inet.h>
@@ -27,15 +29,6 @@ static bool is_listening(int number)
     return connect(fd, (struct sockaddr *)&at, sizeof at) == 0;
 }
 
-static int free_port(void)
-{
-    _cleanup_(closep) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t size = sizeof at;
-    cr_assert(bind(fd, (struct sockaddr *)&at, size) == 0 && getsockname(fd, (struct sockaddr *)&at, &size) == 0);
-    return ntohs(at.sin_port);
-}
-
 static void start(void)
 {
     server = fork();
@@ -48,7 +41,7 @@ static void start(void)
         _exit(127);
     }
     for (int i = 0; !is_listening(port); i++) {
-        cr_assert_lt(i, 500, "redis-server did not start");
+        cr_assert_lt(i, 3000, "redis-server did not start");
         nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
     }
 }
@@ -66,7 +59,7 @@ static void setup(void)
         cr_assert(!text_equal(getenv("CI"), "true"), "redis-server is not there");
         cr_skip_test("redis-server is not there");
     }
-    port = free_port();
+    port = held_port();
     start();
 }
 
@@ -88,6 +81,7 @@ static struct cache *open_cache(void)
 Test(cache, keeps_and_forgets)
 {
     struct cache *cache = open_cache();
+    cache_patience(cache, 10000); /* however busy the machine is */
     size_t size;
     cr_expect_null(cache_get(&ctx, cache, "a", &size));
     cr_expect(cache_put(&ctx, cache, "a", "va\0lue", 6, 60000));
@@ -97,9 +91,9 @@ Test(cache, keeps_and_forgets)
     cr_expect_eq(memcmp(value, "va\0lue", 7), 0);
     cr_expect(cache_drop(&ctx, cache, "a"));
     cr_expect_null(cache_get(&ctx, cache, "a", &size));
-    cr_expect(cache_put(&ctx, cache, "b", "", 0, 50));
+    cr_expect(cache_put(&ctx, cache, "b", "", 0, 3000));
     cr_expect(cache_get(&ctx, cache, "b", &size) && size == 0);
-    nanosleep(&(struct timespec){ .tv_nsec = 120000000 }, NULL);
+    nanosleep(&(struct timespec){ .tv_sec = 3, .tv_nsec = 100000000 }, NULL);
     cr_expect_null(cache_get(&ctx, cache, "b", &size));
     cr_expect_not(cache_put(&ctx, cache, "c", "x", 1, 0), "a value without an end");
     cr_expect_null(ctx.error);
@@ -110,14 +104,15 @@ Test(cache, keeps_and_forgets)
 Test(cache, counts_with_an_end)
 {
     struct cache *cache = open_cache();
+    cache_patience(cache, 10000); /* however busy the machine is */
     int64_t after = 0;
-    cr_expect(cache_count(&ctx, cache, "n", 1, 300, &after) && after == 1);
-    nanosleep(&(struct timespec){ .tv_nsec = 200000000 }, NULL);
-    cr_expect(cache_count(&ctx, cache, "n", 5, 300, &after) && after == 6);
-    nanosleep(&(struct timespec){ .tv_nsec = 200000000 }, NULL);
-    cr_expect(cache_count(&ctx, cache, "n", 1, 300, &after) && after == 1, "the second count prolonged it");
+    cr_expect(cache_count(&ctx, cache, "n", 1, 3000, &after) && after == 1);
+    nanosleep(&(struct timespec){ .tv_sec = 2 }, NULL);
+    cr_expect(cache_count(&ctx, cache, "n", 5, 3000, &after) && after == 6);
+    nanosleep(&(struct timespec){ .tv_sec = 2 }, NULL);
+    cr_expect(cache_count(&ctx, cache, "n", 1, 3000, &after) && after == 1, "the second count prolonged it");
     /* A key left by someone without an end gets one. */
-    cr_expect(cache_put(&ctx, cache, "text", "no number", 9, 1000));
+    cr_expect(cache_put(&ctx, cache, "text", "no number", 9, 30000));
     cr_expect_not(cache_count(&ctx, cache, "text", 1, 300, &after));
     cr_expect(cache_up(cache), "an answer, though an error, is an answer");
     cache_close(cache);
@@ -129,9 +124,9 @@ static int64_t slowest(struct cache *cache, int calls, int *answered)
     int64_t longest = 0;
     *answered = 0;
     for (int i = 0; i < calls; i++) {
-        int64_t began = clock_ms();
+        int64_t began = calm_ms();
         *answered += cache_put(&ctx, cache, "x", "y", 1, 1000);
-        int64_t took = clock_ms() - began;
+        int64_t took = calm_ms() - began;
         longest = took > longest ? took : longest;
         cr_expect_null(ctx.error);
     }
@@ -142,7 +137,7 @@ static void expect_back(struct cache *cache)
 {
     int64_t began = clock_ms();
     while (!cache_put(&ctx, cache, "back", "y", 1, 1000)) {
-        cr_assert_lt(clock_ms() - began, 4000, "it did not come back");
+        cr_assert_lt(clock_ms() - began, 30000, "it did not come back");
         nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
     }
     cr_expect(cache_up(cache));
@@ -152,15 +147,17 @@ Test(cache, frozen_costs_little_and_recovers)
 {
     struct cache *cache = open_cache();
     int answered;
+    cache_patience(cache, 10000);
     slowest(cache, 50, &answered);
     cr_expect_eq(answered, 50);
+    cache_patience(cache, 20);
     kill(server, SIGSTOP);
     waitpid(server, NULL, WUNTRACED); /* its threads stop one after the other; the last may still answer */
-    int64_t began = clock_ms();
+    int64_t began = calm_ms();
     int64_t longest = slowest(cache, 2000, &answered);
     cr_expect_eq(answered, 0);
     cr_expect_lt(longest, 60, "a call took %lld ms", (long long)longest);
-    cr_expect_lt(clock_ms() - began, 500, "two thousand calls should be refused at once");
+    cr_expect_lt(calm_ms() - began, 500, "two thousand calls should be refused at once");
     cr_expect_not(cache_up(cache));
     kill(server, SIGCONT);
     expect_back(cache);
@@ -181,6 +178,7 @@ Test(cache, gone_and_started_again)
     /* A restart that no call noticed: the connections in the pool are closed, and no call fails for it. */
     stop();
     start();
+    cache_patience(cache, 10000);
     slowest(cache, 20, &answered);
     cr_expect_geq(answered, 19);
     cache_close(cache);
@@ -200,7 +198,7 @@ static void *hammer(void *self)
         int64_t after;
         bool counted = cache_count(&own, hammer->cache, "together", 1, 60000, &after);
         hammer->counted += counted;
-        hammer->failed += !counted; /* a busy machine may take longer than 20 ms */
+        hammer->failed += !counted;
         ctx_finish(&own);
     }
     return NULL;
@@ -211,6 +209,7 @@ Test(cache, many_threads)
     struct cache *cache = open_cache();
     struct hammer hammers[24] = { 0 };
     int64_t after, counted = 0, failed = 0;
+    cache_patience(cache, 30000); /* a busy machine may take longer than 20 ms */
     for (int i = 0; i < 24; i++) {
         hammers[i].cache = cache;
         pthread_create(&hammers[i].thread, NULL, hammer, &hammers[i]);
@@ -220,11 +219,32 @@ Test(cache, many_threads)
         counted += hammers[i].counted;
         failed += hammers[i].failed;
     }
-    expect_back(cache);
     cr_assert(cache_count(&ctx, cache, "together", 0, 1000, &after));
-    cr_expect(after >= counted && after <= counted + failed, "%lld after %lld and %lld", (long long)after,
-              (long long)counted, (long long)failed);
-    cr_expect_gt(counted, 24 * 100);
+    cr_expect_eq(failed, 0);
+    cr_expect_eq(counted, 24 * 200);
+    cr_expect_eq(after, counted);
+    cache_close(cache);
+}
+
+Test(cache, runs_a_script_that_answers_with_numbers)
+{
+    struct cache *cache = open_cache();
+    cache_patience(cache, 30000);
+    int64_t is[2] = { 0 };
+    const char *const words[] = { "a", "b", "40", NULL };
+    cr_expect(cache_ping(&ctx, cache));
+    cr_expect(cache_run(&ctx, cache, "return {#KEYS, ARGV[1] + 2}", 2, words, is, 2));
+    cr_expect(is[0] == 2 && is[1] == 42);
+    static const char *const others[] = { "return {1}", "return {1, 'x'}", "return 1", "return {1, nil}", "no script" };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        cr_expect_not(cache_run(&ctx, cache, others[i], 2, words, is, 2), "%s", others[i]);
+    const char *many[18] = {
+        "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", NULL
+    };
+    cr_expect_not(cache_run(&ctx, cache, "return {1}", 1, many, is, 1), "more words than are taken");
+    stop();
+    cr_expect_not(cache_ping(&ctx, cache));
+    start();
     cache_close(cache);
 }
 

@@ -39,10 +39,10 @@ STORE_TEST(one_holds_a_lease)
 STORE_TEST(a_lease_is_renewed_and_taken_over_when_it_ran_out)
 {
     struct ctx *ctx = &fixture->ctx;
-    struct lease a = lease_of(fixture, "a", 1000), b = lease_of(fixture, "b", 1000);
+    struct lease a = lease_of(fixture, "a", 3000), b = lease_of(fixture, "b", 3000);
     ok(ctx, lease_hold(ctx, &a));
-    for (int i = 0; i < 6; i++) {
-        wait_ms(300);
+    for (int i = 0; i < 4; i++) { /* longer than it lasts by itself; a busy machine may be late by two seconds */
+        wait_ms(1000);
         ok(ctx, lease_hold(ctx, &a));
         cr_expect_not(lease_hold(ctx, &b));
     }
@@ -50,7 +50,7 @@ STORE_TEST(a_lease_is_renewed_and_taken_over_when_it_ran_out)
     int64_t until = a.until_ms;
     while (!lease_hold(ctx, &b)) {
         cr_assert_null(ctx->error);
-        cr_assert_lt(clock_ms(), until + 5000);
+        cr_assert_lt(clock_ms(), until + 30000);
         wait_ms(20);
     }
     cr_expect_gt(clock_ms(), until, "taken over while it was held");

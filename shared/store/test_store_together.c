@@ -1,6 +1,7 @@
 /* Many at once: clients in threads, processes, and processes that are killed. */
 #include "store/store_fixture.h"
 
+#include "base/calm_clock.h"
 #include "base/clock.h"
 
 #include <criterion/criterion.h>
@@ -166,6 +167,35 @@ static size_t check_acknowledged(struct fixture *fixture, int out)
     return count;
 }
 
+/* The documents of writers. */
+static size_t count_written(struct fixture *fixture)
+{
+    struct ctx *ctx = &fixture->ctx;
+    struct scan scan = { .limit = 1000 };
+    struct page page;
+    size_t count = 0;
+    do {
+        ok(ctx, store_scan(ctx, fixture->store, &songs, &scan, &page));
+        for (size_t i = 0; i < page.count; i++)
+            count += ((struct song *)page.items)[i].year == 1;
+        scan.cursor = page.next;
+    } while (page.next);
+    return count;
+}
+
+static size_t relay_all(struct fixture *fixture)
+{
+    struct ctx *ctx = &fixture->ctx;
+    struct outbox_event *events;
+    size_t all = 0, count;
+    do {
+        ok(ctx, outbox_read(ctx, fixture->store, 100, &events, &count));
+        ok(ctx, outbox_done(ctx, fixture->store, events, count));
+        all += count;
+    } while (count);
+    return all;
+}
+
 STORE_TEST(a_killed_writer_loses_nothing_acknowledged_and_holds_up_nobody)
 {
     struct ctx *ctx = &fixture->ctx;
@@ -180,32 +210,24 @@ STORE_TEST(a_killed_writer_loses_nothing_acknowledged_and_holds_up_nobody)
         kill(pids[0], SIGKILL);
         waitpid(pids[0], NULL, 0);
         /* The other one goes on, and so do we. */
-        int64_t began = clock_ms();
+        int64_t began = calm_ms();
         char *id = arena_printf(&ctx->arena, "ours%d", round);
         ok(ctx, store_insert(ctx, fixture->store, &songs, song_new(fixture, id, id), NO_EVENTS));
-        cr_expect_lt(clock_ms() - began, 2000);
+        cr_expect_lt(calm_ms() - began, 2000);
         kill(pids[1], SIGKILL);
         waitpid(pids[1], NULL, 0);
         for (int i = 0; i < 2; i++)
             cr_expect_gt(check_acknowledged(fixture, outs[i]), 0);
     }
-    /* A document and its event were written together. */
-    size_t documents = 0, relayed = 0, count;
-    struct scan scan = { .limit = 1000 };
-    struct page page;
+    /* A document and its event were written together; what a killed client had sent, its server may do after its death.
+     */
+    size_t documents = 0, relayed = 0;
+    int64_t until = clock_ms() + 20000;
     do {
-        ok(ctx, store_scan(ctx, fixture->store, &songs, &scan, &page));
-        for (size_t i = 0; i < page.count; i++)
-            documents += ((struct song *)page.items)[i].year == 1;
-        scan.cursor = page.next;
-    } while (page.next);
-    struct outbox_event *events;
-    do {
-        ok(ctx, outbox_read(ctx, fixture->store, 100, &events, &count));
-        ok(ctx, outbox_done(ctx, fixture->store, events, count));
-        relayed += count;
-    } while (count);
-    cr_expect_eq(documents, relayed);
+        documents = count_written(fixture);
+        relayed += relay_all(fixture);
+    } while (documents != relayed && clock_ms() < until);
+    cr_expect_eq(documents, relayed, "%zu documents, %zu events", documents, relayed);
 }
 
 /* Writes for a while and says how long its slowest write took. */
@@ -222,23 +244,25 @@ static int start_busy(struct fixture *fixture, int number, int *out)
     struct ctx ctx = { .request_id = "" };
     struct store *store = fixture_open(&ctx, fixture);
     int64_t result[2] = { 0, 0 };
-    for (int64_t end = clock_ms() + 1500; store && clock_ms() < end; result[0]++) {
-        int64_t began = clock_ms();
+    for (int64_t end = calm_ms() + 1500; store && calm_ms() < end; result[0]++) {
+        int64_t began = calm_ms();
         char id[32];
         snprintf(id, sizeof id, "busy%d", number);
         if (!store_adjust(&ctx, store, &songs, id, "plays", 1, NULL))
             break;
-        int64_t took = clock_ms() - began;
+        int64_t took = calm_ms() - began;
         result[1] = took > result[1] ? took : result[1];
         ctx_finish(&ctx);
     }
     _exit(write(ends[1], result, sizeof result) != sizeof result);
 }
 
-STORE_TEST(processes_take_turns)
+/* A turn is ours to give; how long a disk takes for it is not. */
+static void processes_take_turns(struct fixture *fixture)
 {
     struct ctx *ctx = &fixture->ctx;
     int outs[3], pids[3];
+    calm_ms(); /* the children's too: under TSan they can start no thread */
     for (int i = 0; i < 3; i++)
         pids[i] = start_busy(fixture, i, &outs[i]);
     for (int i = 0; i < 3; i++) {
@@ -251,4 +275,16 @@ STORE_TEST(processes_take_turns)
         cr_expect_gt(result[0], 20);
         cr_expect_lt(result[1], 500, "process %d waited %lld ms", i, (long long)result[1]);
     }
+}
+
+Test(embedded, processes_take_turns, .timeout = 120)
+{
+    store_fixture_in_memory = true;
+    with_embedded(processes_take_turns);
+}
+
+Test(ferretdb, processes_take_turns, .timeout = 120)
+{
+    store_fixture_in_memory = true;
+    with_ferretdb(processes_take_turns);
 }

@@ -147,7 +147,10 @@ static bool write_ready(struct ctx *ctx, struct store *store, struct write *writ
                         const size_t *places, size_t count)
 {
     struct backend *backend = store_backend(store);
-    if (count && !backend->type->write(ctx, backend, changes, count))
+    int64_t deadline_ms = patience_begin(ctx);
+    bool good = !count || backend->type->write(ctx, backend, changes, count);
+    ctx->deadline_ms = deadline_ms;
+    if (!good)
         return false;
     bool carried = false;
     for (size_t i = 0; i < count; i++) {

@@ -1,5 +1,6 @@
 """The running system as its users see it: HTTP through the edge, NATS by the real `nats` command, processes by ./dev."""
 
+import glob
 import http.client
 import json
 import os
@@ -9,6 +10,8 @@ import time
 import unittest
 import urllib.parse
 import uuid
+
+from patience import calm
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 RUN = os.environ.get("TONEARM_RUN", os.path.join(ROOT, "run"))
@@ -37,8 +40,9 @@ class Answer:
 
 
 class System:
-    def __init__(self):
-        self.env = read_env(os.path.join(RUN, "tonearm.env"))
+    def __init__(self, run=RUN):
+        self.run = run
+        self.env = read_env(os.path.join(run, "tonearm.env"))
         self.key = self.env["TONEARM_API_KEY"]
         address = urllib.parse.urlsplit(self.env["TONEARM_URL"])
         self.host, self.port = address.hostname, address.port
@@ -62,6 +66,26 @@ class System:
         finally:
             connection.close()
 
+    def reaches(self, service):
+        """Through both processes of the edge: the kernel shares connections out, and each finds members by itself."""
+        try:
+            return all(self.ask("GET", f"/{service}/health", key=None, timeout=5).status == 200 for _ in range(16))
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def knows(self, service, *addresses):
+        """Both processes of the edge have these members, and call them well."""
+        host, port = urllib.parse.urlsplit(self.env["TONEARM_ADMIN_URL"]).netloc.rsplit(":", 1)
+
+        def well():
+            members = self.ask("GET", f"/upstreams/{service}/health", key=None, address=(host, int(port)), timeout=5).json["data"]
+            return {member["target"] for member in members if member["health"] in ("HEALTHY", "HEALTHCHECKS_OFF")}
+
+        try:
+            return all(set(addresses) <= well() for _ in range(16))
+        except (OSError, http.client.HTTPException, ValueError, KeyError):
+            return False
+
     def admin(self):
         answer = self.ask(
             "POST",
@@ -73,8 +97,8 @@ class System:
 
     def person(self, *roles, name="Ann Person"):
         """A new account with these roles: (user, tokens)."""
-        email = f"p{uuid.uuid4().hex[:12]}@example.com"
-        answer = self.ask("POST", "/auth/signup/basic", {"email": email, "password": "correct horse 1", "name": name})
+        answer = patient(lambda: self.ask("POST", "/auth/signup/basic", {"email": f"p{uuid.uuid4().hex[:12]}@example.com",
+                                                                         "password": "correct horse 1", "name": name}))
         assert answer.status == 201, answer
         user, tokens = answer.data["user"], answer.data["tokens"]
         if roles:
@@ -86,8 +110,8 @@ class System:
         """Asks a subject with the operator's user: (error code or None, JSON or None)."""
         done = subprocess.run(
             ["nats", "--server", self.env["NATS_URL"], "req", subject, json.dumps(body) if isinstance(body, (dict, list)) else body,
-             "--timeout", "3s"],
-            capture_output=True, text=True, timeout=20)
+             "--timeout", "10s"],
+            capture_output=True, text=True, timeout=60)
         refused = re.search(r"Nats-Service-Error-Code: (\d+)", done.stderr + done.stdout)
         if refused:
             return int(refused.group(1)), None
@@ -97,11 +121,11 @@ class System:
             return (done.stdout + done.stderr).strip(), None
 
     def pid(self, name):
-        with open(os.path.join(RUN, "pid", name)) as file:
+        with open(os.path.join(self.run, "pid", name)) as file:
             return int(file.read())
 
     def address(self, name):
-        with open(os.path.join(RUN, "addresses")) as file:
+        with open(os.path.join(self.run, "addresses")) as file:
             for line in file:
                 if line.split()[0] == name:
                     host, port = line.split()[1].rsplit(":", 1)
@@ -114,15 +138,34 @@ def dev(*args, **kwargs):
 
 
 def eventually(check, seconds=1.0, what=""):
-    """What must be so within a second: asks until it is."""
-    until = time.monotonic() + seconds
+    """What must be so within a second of ours: asks until it is."""
+    until = calm() + seconds
     while True:
         last = check()
         if last:
             return last
-        if time.monotonic() > until:
+        if calm() > until:
             raise AssertionError(f"not so within {seconds} s: {what} (last: {last!r})")
         time.sleep(0.02)
+
+
+def patient(ask, seconds=30):
+    """What is answered when the machine is not too busy to answer: a store that takes too long is 503, and asked again."""
+    until = calm() + seconds
+    answer = ask()
+    while answer.status == 503 and calm() < until:
+        time.sleep(0.1)
+        answer = ask()
+    return answer
+
+
+def stands_still(pid):
+    """All threads of a process that was told to stop have stopped."""
+    states = []
+    for stat in glob.glob(f"/proc/{pid}/task/*/stat"):
+        with open(stat) as file:
+            states.append(file.read().rsplit(")", 1)[1].split()[0])
+    return all(state == "T" for state in states)
 
 
 class Case(unittest.TestCase):
@@ -132,8 +175,16 @@ class Case(unittest.TestCase):
     def setUpClass(cls):
         cls.system = System()
 
+    waits = True  # where no outage is looked for, a store too busy to answer in time is asked again, as Retry-After says
+
     def ask(self, *args, **kwargs):
-        return self.system.ask(*args, **kwargs)
+        answer = self.system.ask(*args, **kwargs)
+        for _ in range(5):
+            if not self.waits or answer.status != 503 or b"the store did not answer in time" not in answer.body:
+                break
+            time.sleep(1)
+            answer = self.system.ask(*args, **kwargs)
+        return answer
 
     def refused(self, answer, status, field=None, rule=None):
         """The failure envelope, whole."""

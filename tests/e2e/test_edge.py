@@ -75,6 +75,18 @@ class Protocols(Case):
             with socket.create_connection((address.hostname, address.port), timeout=5) as plain:
                 context.wrap_socket(plain).do_handshake()
 
+    def test_tls_sessions_are_resumed_whichever_process_answers(self):
+        address = urllib.parse.urlsplit(self.system.env["TONEARM_TLS_URL"])
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.maximum_version = ssl.TLSVersion.TLSv1_2  # its tickets come with the handshake
+        session = None
+        for _ in range(20):
+            with socket.create_connection((address.hostname, address.port), timeout=5) as plain:
+                with context.wrap_socket(plain, session=session) as tls:
+                    self.assertEqual(tls.session_reused, session is not None)
+                    session = session or tls.session
+
     def raw(self, text):
         with socket.create_connection((self.system.host, self.system.port), timeout=5) as connection:
             connection.sendall(text)
@@ -136,6 +148,6 @@ class Admin(Case):
         self.assertTrue(re.search(r"^tonearm_\w+(\{[^}]*\})? \d", text, re.M), text[:500])
 
     def test_members_come_from_discovery(self):
-        health = eventually(lambda: self.admin("/upstreams/auth/health").json, 2)
+        health = eventually(lambda: self.admin("/upstreams/auth/health").json, 30)
         host, port = self.system.address("auth")
         self.assertIn(f"{host}:{port}", str(health))

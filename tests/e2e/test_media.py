@@ -325,3 +325,33 @@ class BadUploads(Media):
             with self.subTest(field=field, rule=rule):
                 body = self.refused(self.ask("POST", "/media/studio/tracks", body, token=self.artist), 400)
                 self.assertTrue(any(e["field"].startswith(field) and e["rule"] == rule for e in body["errors"]), body)
+
+
+class Departure(Media):
+    """An artist's account is deleted: what was not public goes, what is public stays without a name of theirs."""
+
+    def test_what_is_public_stays_and_is_nobodys(self):
+        name = f"Artist {uuid.uuid4().hex[:10]}"
+        word = name.split()[1]
+        user, tokens = self.system.person("ARTIST", name=name)
+        self.artist = token = tokens["accessToken"]
+        eventually(lambda: self.ask("GET", "/media/studio/tracks", token=token).status == 200, 10, "artist")
+        public = self.publish(make_audio("flac"))
+        self.assertEqual(public["artists"][0]["name"], name)
+        title = f"Unheard {uuid.uuid4().hex[:10]}"
+        draft = self.draft(title=title)
+        self.good(self.audio(draft["id"], make_audio("flac")))
+        self.good(self.step("artist", draft["id"], "submit"))
+        artists = lambda: self.good(self.ask("GET", f"/media/search?q={word}"))["artists"]["items"]
+        eventually(artists, 30, "the name is found")
+
+        self.good(self.ask("POST", "/auth/profile/mine/delete", {"password": "correct horse 1"}, token=token))
+        shown = lambda: self.good(self.ask("GET", f"/media/tracks/id/{public['id']}"))
+        eventually(lambda: shown()["artists"][0]["name"] == "Anonymous", 60, "the name goes")
+        eventually(lambda: not artists(), 30, "out of search")
+        self.assertEqual((shown()["title"], shown()["slug"]), (public["title"], public["slug"]))
+        self.assertEqual(self.ask("GET", f"/media/tracks/{public['id']}/stream").status, 200)
+        submitted = lambda: [t["id"] for t in self.good(self.ask("GET", "/media/editor/tracks?status=submitted&limit=100", token=self.editor))["items"]]
+        eventually(lambda: draft["id"] not in submitted(), 30, "out of the editors' list")
+        self.refused(self.ask("PUT", f"/media/editor/tracks/{draft['id']}/publish", token=self.editor), 404)
+        self.assertEqual(self.ask("POST", "/media/studio/tracks", {"title": "More"}, token=token).status, 401)

@@ -76,7 +76,7 @@ class Protocol(Case):
                                   capture_output=True, text=True, timeout=20)
             return user["id"] in done.stdout or self.decoded(done.stdout, user["id"])
 
-        eventually(find, 3, "event.user.created in EVENTS")
+        eventually(find, 30, "event.user.created in EVENTS")
 
     @staticmethod
     def decoded(text, id):

@@ -11,6 +11,7 @@ struct cli_settings {
     struct store_settings store;
     struct secret master;
     const char *signing_key;
+    int signing_alg; /* index into signing_algs */
     const char *run; /* the folder ./dev keeps its system in */
 };
 
@@ -39,15 +40,23 @@ const char *cli_word(char **args);
 /* Refuses what is left over. */
 bool cli_done(struct cli *cli, char **args);
 
-/* auth's store, open and migrated. */
+/* The next write is somebody's who has a shell here: for the trail, by no account. */
+bool cli_deed(struct cli *cli, const char *action, const char *detail);
+/* The same of another ctx. */
+bool cli_deed_in(struct ctx *ctx, struct cli *cli, const char *action, const char *detail);
+/* auth's store, open and migrated; waits half a minute for one that does not answer. */
 struct store *cli_store(struct cli *cli);
 bool cli_apikey_create(struct cli *cli, char **args);
 bool cli_apikey_list(struct cli *cli, char **args);
 bool cli_apikey_revoke(struct cli *cli, char **args);
 bool cli_user_create(struct cli *cli, char **args);
 bool cli_user_list(struct cli *cli, char **args);
+bool cli_user_import(struct cli *cli, char **args);
 bool cli_user_roles(struct cli *cli, char **args);
 bool cli_user_status(struct cli *cli, char **args);
+bool cli_keys_list(struct cli *cli, char **args);
+bool cli_keys_rotate(struct cli *cli, char **args);
+bool cli_keys_revoke(struct cli *cli, char **args);
 bool cli_keygen(struct cli *cli, char **args);
 bool cli_env(struct cli *cli, char **args);
 bool cli_migrate(struct cli *cli, char **args);

@@ -6,19 +6,27 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "store/migrate.h"
+#include "store/when_there.h"
 
 #include <string.h>
 
-struct store *cli_store(struct cli *cli)
+static bool open_once(struct ctx *ctx, void *self)
 {
+    struct cli *cli = self;
     const struct store_settings *set = &cli->set->store;
     if (!cli->store)
         cli->store = store_open(
-            cli->ctx, &(struct store_options){ .url = set->url, .service = "auth", .ferretdb = set->ferretdb },
+            ctx, &(struct store_options){ .url = set->url, .service = "auth", .ferretdb = set->ferretdb },
             auth_collections);
-    if (cli->store && !migrate(cli->ctx, cli->store, set->migrations, NULL, NULL))
-        return NULL;
     return cli->store;
+}
+
+struct store *cli_store(struct cli *cli)
+{
+    return store_when_there(cli->ctx, open_once, cli) &&
+                   migrate(cli->ctx, cli->store, cli->set->store.migrations, auth_steps, NULL)
+               ? cli->store
+               : NULL;
 }
 
 static struct list split(struct arena *arena, const char *text)
@@ -44,6 +52,8 @@ bool cli_apikey_create(struct cli *cli, char **args)
         return false;
     struct store *store = cli_store(cli);
     struct apikeys apikeys = { .store = store };
+    if (store && !cli_deed(cli, "apikey.created", scopes ? scopes : SCOPE_GENERAL))
+        return false;
     struct issued_apikey *issued = store ? apikey_create(cli->ctx, &apikeys, &in) : NULL;
     if (!issued)
         return false;
@@ -52,6 +62,11 @@ bool cli_apikey_create(struct cli *cli, char **args)
     else
         printf("%s\n\nThis is the only time that it is shown.\n", issued->key);
     return true;
+}
+
+static const char *when(struct cli *cli, int64_t ms)
+{
+    return ms ? clock_format(&cli->ctx->arena, ms) : "never";
 }
 
 bool cli_apikey_list(struct cli *cli, char **args)
@@ -68,9 +83,9 @@ bool cli_apikey_list(struct cli *cli, char **args)
         const struct apikey *found = page.items;
         for (size_t i = 0; i < page.count; i++) {
             const char *const *scopes = found[i].scopes.items;
-            printf("%s  %-24s  %s  expires %s ", found[i].doc.id, found[i].name,
-                   clock_format(&cli->ctx->arena, found[i].created_at),
-                   found[i].expires_at ? clock_format(&cli->ctx->arena, found[i].expires_at) : "never");
+            printf("%s  %-24s  %s  expires %s  used %s ", found[i].doc.id, found[i].name,
+                   clock_format(&cli->ctx->arena, found[i].created_at), when(cli, found[i].expires_at),
+                   when(cli, found[i].used_at));
             for (size_t k = 0; k < found[i].scopes.count; k++)
                 printf(" %s", scopes[k]);
             printf("\n");
@@ -87,5 +102,5 @@ bool cli_apikey_revoke(struct cli *cli, char **args)
     if (!cli_done(cli, args))
         return false;
     struct apikeys apikeys = { .store = cli_store(cli) };
-    return apikeys.store && apikey_revoke(cli->ctx, &apikeys, id);
+    return apikeys.store && cli_deed(cli, "apikey.revoked", NULL) && apikey_revoke(cli->ctx, &apikeys, id);
 }

@@ -4,6 +4,7 @@
 #include "admin/admin_http.h"
 #include "apikey/apikeys_http.h"
 #include "apikey/apikeys_nats.h"
+#include "audit/audit_http.h"
 #include "base/text.h"
 #include "http/route.h"
 #include "key/key_http.h"
@@ -11,6 +12,9 @@
 #include "nats/serve.h"
 #include "profile/profile_http.h"
 #include "profile/profile_nats.h"
+#include "oauth/oauth_http.h"
+#include "recovery/recovery_http.h"
+#include "role/role_http.h"
 #include "role/role_nats.h"
 #include "search/search_http.h"
 #include "search/search_nats.h"
@@ -30,8 +34,9 @@ struct documented {
     const struct subject *const *subjects;
 };
 
-static const struct route *const auth_routes[] = { signin_routes, token_routes, session_routes, profile_routes,
-                                                   apikey_routes, admin_routes, key_routes,     NULL };
+static const struct route *const auth_routes[] = { signin_routes,  oauth_routes,   recovery_routes, token_routes,
+                                                   session_routes, profile_routes, apikey_routes,   admin_routes,
+                                                   role_routes,    audit_routes,   key_routes,      NULL };
 static const struct subject *const auth_subjects[] = { token_subjects,   role_subjects, apikey_subjects,
                                                        profile_subjects, key_subjects,  NULL };
 
@@ -96,7 +101,9 @@ static void in_and_out(const struct field *in, const struct field *out, const ch
 
 static const char *who(const struct route *route)
 {
-    return route->role ? route->role : route->access == PUBLIC ? "all" : route->access == KEY ? "key" : "signed in";
+    if (route->role || route->permission)
+        return route->role ? route->role : route->permission;
+    return route->access == PUBLIC ? "all" : route->access == KEY ? "key" : "signed in";
 }
 
 static void route_docs(const char *prefix, const struct route *routes)
@@ -135,19 +142,21 @@ bool cli_docs(struct cli *cli, char **args)
 {
     if (!cli_done(cli, args))
         return false;
-    printf("# The API\n\n"
-           "Made by `tonearm docs` from the tables of routes and subjects that the services run on; do not edit.\n\n"
-           "Every call through the edge needs `X-API-Key`, but for those that say \"all\"; those that say \"signed "
-           "in\" or name a\n"
-           "role need `Authorization: Bearer ACCESS_TOKEN` too. ADMIN passes every role.\n\n"
-           "Success: `{\"code\":\"10000\",\"status\":200,\"message\":\"...\",\"data\":...}`. Failure:\n"
-           "`{\"code\":\"10001\",\"status\":400,\"message\":\"...\",\"requestId\":\"...\",\"errors\":[{\"field\","
-           "\"rule\",\"message\"}]}`, with `errors`\n"
-           "for fields that break a rule, all of them at once. Lists take `?limit=` (1 to 100, 20 without) and "
-           "`?cursor=` and answer\n"
-           "`{\"items\":[...],\"next\":\"cursor or null\"}`. Bodies are at most 64 KiB where nothing else is said. "
-           "`/health`, `/ready` and\n"
-           "`/metrics` are there in every service.\n");
+    printf(
+        "# The API\n\n"
+        "Made by `tonearm docs` from the tables of routes and subjects that the services run on; do not edit.\n\n"
+        "Every call through the edge needs `X-API-Key`, but for those that say \"all\"; those that say \"signed "
+        "in\" or name a\n"
+        "role or a permission (`track:publish`: a role that may) need `Authorization: Bearer ACCESS_TOKEN` too. ADMIN passes every one.\n\n"
+        "Success: `{\"code\":\"10000\",\"status\":200,\"message\":\"...\",\"data\":...}`. Failure:\n"
+        "`{\"code\":\"10001\",\"status\":400,\"message\":\"...\",\"requestId\":\"...\",\"errors\":[{\"field\","
+        "\"rule\",\"message\"}]}`, with `errors`\n"
+        "for fields that break a rule, all of them at once. Lists take `?limit=` (1 to 100, 20 without) and "
+        "`?cursor=` and answer\n"
+        "`{\"items\":[...],\"next\":\"cursor or null\"}`. Bodies are at most 64 KiB where nothing else is said. "
+        "`/health`, `/ready` and\n"
+        "`/metrics` are there in every service. Messages are in the language of `?locale=`, then of `Accept-Language`: "
+        "en, de, es,\nfr, hi, ja, zh.\n");
     const struct route *const media_routes[] = { track_routes, search_routes,
                                                  studio_routes(&cli->ctx->arena, AUDIO_MAX_BYTES), editor_routes,
                                                  NULL };

@@ -112,7 +112,8 @@ bool cli_migrate(struct cli *cli, char **args)
                             &(struct store_options){ .url = set->url, .service = service, .ferretdb = set->ferretdb },
                             text_equal(service, "auth") ? auth_collections : media_collections);
     size_t applied = 0;
-    if (!cli->store || !migrate(cli->ctx, cli->store, set->migrations, NULL, &applied))
+    if (!cli->store ||
+        !migrate(cli->ctx, cli->store, set->migrations, text_equal(service, "auth") ? auth_steps : NULL, &applied))
         return false;
     printf("%s: %zu applied\n", service, applied);
     return true;

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "key/signing_key.h"
 
 #include <string.h>
 
@@ -11,6 +12,8 @@ static const struct setting settings[] = {
     SETTING("AUTH_MASTER_SECRET", SETTING_SECRET, struct cli_settings, master, .help = "seals what auth stores"),
     SETTING("AUTH_SIGNING_KEY_FILE", SETTING_TEXT, struct cli_settings, signing_key,
             .help = "the first signing key (PEM)"),
+    SETTING("AUTH_SIGNING_ALG", SETTING_ENUM, struct cli_settings, signing_alg, .value = "RS256",
+            .values = signing_algs, .help = "of the keys that are generated"),
     SETTING("TONEARM_RUN", SETTING_TEXT, struct cli_settings, run, .value = "run",
             .help = "where ./dev keeps its system"),
     { 0 },
@@ -23,10 +26,18 @@ const struct command commands[] = {
     { "apikey", "revoke", "ID", "ends an API key, everywhere within a second", cli_apikey_revoke },
     { "user", "create", "--email E --name N [--role CODE] [--password-file F] [--if-missing]",
       "makes an account; without a file the password is read from stdin", cli_user_create },
-    { "user", "list", "[--limit N]", "all accounts", cli_user_list },
+    { "user", "import", "FILE|-",
+      "accounts of another system: a JSON object a line (docs/from-gomicro.md); those that are there already stay",
+      cli_user_import },
+    { "user", "list", "[--role CODE] [--status S] [--limit N]", "all accounts, or those that have it", cli_user_list },
     { "user", "roles", "EMAIL|ID CODE ...", "gives an account these roles and no others", cli_user_roles },
     { "user", "status", "EMAIL|ID active|suspended", "suspends an account (its sessions end) or lets it in again",
       cli_user_status },
+    { "keys", "list", "", "the keys that sign tokens, and what state each is in", cli_keys_list },
+    { "keys", "rotate", "[--in 10m] [--alg RS256|ES256]",
+      "makes the next key, which signs when everybody knows it; nobody notices", cli_keys_rotate },
+    { "keys", "revoke", "KID", "ends a key and all tokens that it signed, everywhere within a second",
+      cli_keys_revoke },
     { "keygen", NULL, "DIR", "makes DIR/master.key and DIR/signing.pem where they are missing", cli_keygen },
     { "env", NULL, "[auth|media|notify|edge]", "every setting of a process, as an .env file to start from", cli_env },
     { "migrate", NULL, "[auth|media]", "applies what is missing in migrations/SERVICE to STORE_URL", cli_migrate },
@@ -127,6 +138,8 @@ static int run(struct cli *cli, const struct command *command, char **args)
     bool done = command->run(cli, args);
     if (!done && cli->ctx->error) {
         fprintf(stderr, "tonearm: %s\n", cli->ctx->error->message);
+        for (const struct error *cause = cli->ctx->error->cause; cause; cause = cause->cause)
+            fprintf(stderr, "  %s\n", cause->message);
         for (const struct violation *v = cli->ctx->error->violations; v; v = v->next)
             fprintf(stderr, "  %s: %s\n", v->field, v->message);
     }
@@ -146,12 +159,10 @@ int main(int argc, char **argv)
     if (!settings_load(&ctx, settings, &set, argc, argv, "tonearm: the operator's command line", &args))
         return 78;
     const struct command *command = find(&args);
-    if (!command) {
-        usage(stderr);
-        return 64;
-    }
     struct cli cli = { .ctx = &ctx, .set = &set };
-    int status = run(&cli, command, args);
+    int status = command ? run(&cli, command, args) : 64;
+    if (!command)
+        usage(stderr);
     ctx_finish(&ctx);
     return status;
 }

@@ -1,18 +1,32 @@
-# ./dev bench [NAME ...]: measured side by side with peers in one run, then stopped. Loopback only; everything is bounded.
-#   BENCH_SECONDS (5) of each measurement, BENCH_ROUNDS (3) of which the median counts, BENCH_KEEP=1 keeps run/bench.
+# ./dev bench [--write] [NAME ...]: measured side by side with peers in one run, then stopped. Loopback only; everything is bounded.
+#   --write puts what was found into docs/performance.md, the section of each NAME.
+#   BENCH_SECONDS (5) of each measurement, BENCH_ROUNDS (3) of which the median counts.
 
-benches="edge services nats file memory store"
+# In this order: memory at rest is taken before anything is stored.
+benches="start memory edge attacks services nats auth file store"
 
 dev_bench() {
-    local wanted=${*:-$benches} name
-    for name in $wanted; do
+    local wanted= name write=
+    [ "${1:-}" != --write ] || {
+        write=1
+        shift
+    }
+    for name in ${*:-$benches}; do
         case " $benches " in *" $name "*) ;; *) fail "bench: no '$name'; there are: $benches" 64 ;; esac
+    done
+    for name in $benches; do
+        case " ${*:-$benches} " in *" $name "*) wanted="$wanted $name" ;; esac
     done
     B=$ROOT/run/bench
     . "$ROOT/bench/load.sh"
     . "$ROOT/bench/nginx.sh"
     . "$ROOT/bench/system.sh"
     . "$ROOT/bench/memory.sh"
+    . "$ROOT/bench/start.sh"
+    . "$ROOT/bench/attacks.sh"
+    . "$ROOT/bench/field.sh"
+    . "$ROOT/bench/auth.sh"
+    . "$ROOT/bench/aims.sh"
     . "$ROOT/bench/report.sh"
     [[ $seconds =~ ^[1-9][0-9]?$ && $rounds =~ ^[1-9]$ ]] || fail "BENCH_SECONDS is 1 to 99, BENCH_ROUNDS 1 to 9" 64
     tracks=12
@@ -24,7 +38,7 @@ dev_bench() {
     step "building"
     build_all
     build_in "$BUILD" # sets up what is new
-    ninja -C "$BUILD" bench/bench_nats bench/bench_store >"$ROOT/run/log/bench-build.log" 2>&1 || {
+    ninja -C "$BUILD" bench/bench_nats bench/bench_auth bench/bench_store bench/bench_attacks >"$ROOT/run/log/bench-build.log" 2>&1 || {
         tail -n 20 "$ROOT/run/log/bench-build.log" >&2
         fail "the benches do not build"
     }
@@ -33,35 +47,44 @@ dev_bench() {
     trap 'exit 130' INT TERM
     rm -rf "$B/results" "$B/bench-store"
     mkdir -p "$B/results"
-    began=$(date +%s)
-    [ "$wanted" = store ] || bench_system "$wanted"
+    nginx_backend_start
     for name in $wanted; do
+        bench_now=$name
+        case $name in start | store | attacks) ;; *) [ -n "${system_is_up:-}" ] || bench_system "$wanted" ;; esac
         "bench_$name"
     done
-    report "$wanted" | tee "$B/report.md"
+    echo
+    # shellcheck disable=SC2086
+    report $wanted
     case $(grep -c . "$B/results/failed" 2>/dev/null || true) in '' | 0) ;; *) fail "measurements with failures are no measurements: $(cat "$B/results/failed")" ;; esac
+    [ -z "$write" ] || for name in $wanted conditions; do
+        write_section "$name"
+    done
 }
 
-# The system, and what stands beside it. Memory at rest is taken before the first load.
+# nginx with files: what both gateways stand before, and the measure of how busy the machine is.
+nginx_backend_start() {
+    backend_port=$(free_port 18110)
+    nginx_files
+    nginx_start backend "$backend_port"
+    alone static wrk_once "http://127.0.0.1:$backend_port/answer.json" "" "$backend_pid"
+}
+
+# The system, and what stands beside it. Memory at rest is taken of an empty library, before the first load.
 bench_system() {
     system_is_up=1
     system_up
+    case " $1 " in *" memory "*) memory_rest ;; esac
     system_fill
-    sleep 5
-    memory_take rest
-    backend_port=$(free_port 18110)
     gate_port=$(free_port 18120)
     gate_tls_port=$(free_port 18563)
     front_port=$(free_port 18130)
     step "nginx and an edge with one thread"
-    nginx_files
-    nginx_start backend "$backend_port"
+    nginx_key
     nginx_start gate "$gate_port"
     nginx_start front "$front_port"
     edge_start
     done_step
-    # What figures of other machines are scaled by.
-    alone static wrk_once "http://127.0.0.1:$backend_port/answer.json" "" "$backend_pid"
 }
 
 bench_edge() {
@@ -74,6 +97,7 @@ bench_edge() {
     done
     sides edge-h1 wrk_once "$ours" "X-API-Key: $key" "$edge_pid" -- "$peer" "X-API-Key: $key" "$gate_pid"
     sides edge-h2 h2_once "$ours_tls" "$key" "$edge_pid" -- "$peer_tls" "$key" "$gate_pid"
+    bench_field
 }
 
 # One connection as a browser has, and eight.
@@ -120,23 +144,30 @@ service_row() {
         "http://127.0.0.1:$front_port/$service$path" "$headers" "$front_pid $pid"
 }
 
-# nats_once MODE PIDS: a line for each RESULT of bench_nats, with what the asked processes used.
+# nats_once MODE PIDS [BETWEEN]: a line for each RESULT of bench_nats, with what the asked processes used, and as an
+# eighth what stood BETWEEN them.
 nats_once() {
-    local before used
+    local before between=0 used
     # shellcheck disable=SC2086
     before=$(ticks $2)
+    [ -z "${3:-}" ] || between=$(ticks "$3")
     used=$(timed "$B/nats.out" "$BUILD/bench/bench_nats" "$1" "$seconds")
+    [ -z "${3:-}" ] || between=$(($(ticks "$3") - between))
     # shellcheck disable=SC2086
-    awk -v used="$used" -v served=$(($(ticks $2) - before)) -v seconds="$seconds" '
-        $1 == "RESULT" { found = 1; printf "%s %s %s %s %.2f %.1f 0\n", $4, $5, $6, $7, used / seconds, $4 ? served * 1e4 / ($4 * seconds) : 0 }
-        END { if (!found) print "0 0 0 1 0 0 0" }' "$B/nats.out"
+    awk -v used="$used" -v served=$(($(ticks $2) - before)) -v between="$between" -v seconds="$seconds" '
+        $1 == "RESULT" {
+            found = 1
+            answers = $4 * seconds
+            printf "%s %s %s %s %.2f %.1f 0 %.1f\n", $4, $5, $6, $7, used / seconds, answers ? served * 1e4 / answers : 0, answers ? between * 1e4 / answers : 0
+        }
+        END { if (!found) print "0 0 0 1 0 0 0 0" }' "$B/nats.out"
 }
 
 bench_nats() {
     local port
     export BENCH_TOKENS=$B/tokens NATS_URL
     NATS_URL=$(value "$B/tonearm.env" NATS_URL)
-    alone nats-token nats_once token "$(cat "$B/pid/auth")"
+    alone nats-token nats_once token "$(cat "$B/pid/auth")" "$(cat "$B/pid/nats")"
     # A server where anybody may serve: the system's own lets only its services.
     port=$(free_port 14322)
     mkdir -p "$B/nats-echo"
@@ -148,13 +179,17 @@ bench_nats() {
     sides nats-echo nats_once echo $! -- plain $!
 }
 
+# The writes are scaled by what nginx did before and after; a look-up is one thread's work and counted by its CPU.
 bench_store() {
     step "store"
+    rm -rf "$B/bench-store"
     mkdir -p "$B/bench-store"
-    watched timeout $((seconds * 60 + 120)) "$BUILD/bench/bench_store" "$B/bench-store" "$ROOT/bench/migrations" "$seconds" >"$B/store.out" 2>"$B/store.err" 8>&- || {
+    yardstick store-insert-8
+    watched timeout $((seconds * 100 + 900)) "$BUILD/bench/bench_store" "$B/bench-store" "$ROOT/bench/migrations" "$seconds" "$rounds" >"$B/store.out" 2>"$B/store.err" 8>&- || {
         tail -n 5 "$B/store.err" >&2
         fail "bench_store failed"
     }
+    yardstick store-insert-8
     local row side rest
     while read -r _ row side rest; do
         keep "$row" "$side" echo "$rest"

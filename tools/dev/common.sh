@@ -114,3 +114,7 @@ is_ready() { # is_ready NAME ADDRESS
     *) curl -fsS -m 2 -o /dev/null "http://$2/ready" 2>/dev/null ;;
     esac
 }
+
+stamp() { # when, of which commit and on what a section of docs/reliability.md was measured
+    printf '\n%s UTC, commit %s, %s\n' "$(date -u '+%F %H:%M')" "$(git -C "$ROOT" rev-parse --short HEAD)" "$(uname -mr), $(nproc) cores"
+}

@@ -14,8 +14,12 @@ usage: ./dev COMMAND
   logs [PROCESS]   follow what the processes print
   tonearm ARGS     the command line in the running system's environment (try: ./dev tonearm --help)
   build            build only
-  test [NAME ...]  everything from a clean machine, or only: lint, unit, sanitize, threads, e2e, mutants
-  bench [NAME]     measure side by side with peers in one run
+  test [NAME ...]  everything from a clean machine, or only: lint, unit, stores, sanitize, threads, e2e,
+                   mutants, valgrind, kill, faults, fuzz;
+                   --write first: what the suites found goes into docs/reliability.md
+  fuzz [NAME ...]  an hour of each fuzzer; what is newly reached goes into tests/fuzz/corpus
+  bench [NAME ...] measure side by side with peers in one run: start, memory, edge, attacks, services, nats, auth, file,
+                   store; --write first: what was found goes into docs/performance.md
   lint, fmt        check, or mend, the layout of the code
   clean            remove what was built and all state
   help             this page

@@ -22,10 +22,15 @@ dev_lint() {
         echo "$found"
         status=1
     fi
+    found=$(python3 "$ROOT/shared/languages/messages" check) || { echo "$found" | sed 's/^/   /'; status=1; }
     python3 "$ROOT/docs/check" | sed 's/^/   /'
     [ "${PIPESTATUS[0]}" -eq 0 ] || status=1
     if [ -x "$BIN/tonearm" ] && ! "$BIN/tonearm" docs | cmp -s - "$ROOT/docs/api.md"; then
         echo "   docs/api.md is not what the tables say; run/bin/tonearm docs > docs/api.md"
+        status=1
+    fi
+    if [ -x "$BIN/tonearm-edge" ] && ! "$BIN/tonearm-edge" --docs from-kong | grep . | cmp -s - <(sed -n '/^<!-- tables -->$/,/^<!-- \/tables -->$/p' "$ROOT/docs/from-kong.md" | sed '1d;$d' | grep .); then
+        echo "   docs/from-kong.md is not what the tables say; run/bin/tonearm-edge --docs from-kong | tools/dev/section docs/from-kong.md tables"
         status=1
     fi
     [ $status -eq 0 ] && echo "   layout, names, layers and documents are right"

@@ -47,6 +47,9 @@ dev_up() {
     step "keys, secrets, settings"
     echo "$store" >"$RUN/store"
     make_keys
+    # Two systems that start side by side must not choose the same ports: the second waits until the first listens.
+    exec 7>"${XDG_RUNTIME_DIR:-/tmp}/tonearm-$(id -u).ports"
+    flock -w 120 7 || fail "another system has been starting for two minutes"
     choose_addresses "$store" "$replicas"
     write_env "$store" "$replicas"
     write_procs "$store" "$replicas"
@@ -55,13 +58,14 @@ dev_up() {
     step "starting"
     if [ -n "$fresh" ]; then
         # Own session, no stream of ours: it outlives this shell. The lock is not for it.
-        setsid -f tonearm-supervise "$RUN" </dev/null >>"$RUN/log/supervise.log" 2>&1 8>&-
+        setsid -f tonearm-supervise "$RUN" </dev/null >>"$RUN/log/supervise.log" 2>&1 7>&- 8>&-
     else
         kill -HUP "$(running supervise)"
     fi
     wait_ready nats redis-auth redis-media mongo-auth mongo-media
     provision
     wait_ready
+    exec 7>&-
     wait_through_edge
     done_step ready
     [ -n "$demo" ] && load_demo
@@ -77,7 +81,7 @@ dev_up() {
 }
 
 build_servers() {
-    "$ROOT/tools/servers/build" -o "$BIN" "$@" >"$ROOT/run/log/servers.log" 2>&1 || {
+    "$ROOT/tools/servers/build" -o "$ROOT/run/bin" "$@" >"$ROOT/run/log/servers.log" 2>&1 || {
         local status=$?
         echo failed
         tail -n 5 "$ROOT/run/log/servers.log" >&2
@@ -108,9 +112,31 @@ make_keys() {
     fi
 }
 
+# take_slot: which of 240 times fifty ports are this system's, for as long as its folder is there. The lock of the ports is held.
+take_slot() {
+    local file=${XDG_RUNTIME_DIR:-/tmp}/tonearm-$(id -u).slots number path
+    local -A taken=()
+    slot=
+    touch "$file"
+    while read -r number path; do
+        [ -d "$path" ] || continue
+        [ "$path" != "$RUN" ] || slot=$number
+        taken[$number]=$path
+    done <"$file"
+    for number in $(seq 0 239); do
+        [ -n "$slot" ] && break
+        [ -n "${taken[$number]:-}" ] || slot=$number
+    done
+    slot=${slot:-$(($(cksum <<<"$RUN" | cut -d' ' -f1) % 240))}
+    taken[$slot]=$RUN
+    for number in "${!taken[@]}"; do echo "$number ${taken[$number]}"; done >"$file"
+}
+
 # choose NAME PORT: writes "NAME 127.0.0.1:PORT" to run/addresses.new, with the next port that nobody has.
 choose() {
     local name=$1 port=$2 old
+    # Beside the default system each has fifty ports of its own: while a service is started again, nobody takes its port.
+    [ "$RUN" = "$ROOT/run" ] || port=$((20000 + slot * 50))
     old=$(address "$name")
     # The edge has three addresses and one process.
     if [ -n "$old" ] && running "${name%%-@(http|tls)}" >/dev/null; then
@@ -125,6 +151,7 @@ choose() {
 
 choose_addresses() {
     local store=$1 replicas=$2 i
+    [ "$RUN" = "$ROOT/run" ] || take_slot
     : >"$RUN/addresses.new"
     choose nats 14222
     choose redis-auth 16379

@@ -1,11 +1,36 @@
 #include "admin/admin.h"
 
 #include "base/text.h"
+#include "role/role_store.h"
 #include "user/user_store.h"
 
-bool admin_users(struct ctx *ctx, const struct users *users, size_t limit, const char *cursor, struct page *out)
+static bool is_status(const char *text)
 {
-    if (!user_store_page(ctx, users->store, limit, cursor, out))
+    for (const char *const *status = user_statuses; *status; status++)
+        if (text_equal(*status, text))
+            return true;
+    return false;
+}
+
+static bool filter_of(struct ctx *ctx, const struct users *users, const struct users_asked *asked,
+                      struct user_filter *out)
+{
+    const struct role *role = asked->role ? role_store_find(ctx, users->store, asked->role) : NULL;
+    *out = (struct user_filter){ .role = role ? role->doc.id : NULL, .status = asked->status };
+    if (asked->role && !role && !ctx_forgive(ctx, ERROR_NOT_FOUND))
+        return false;
+    if (asked->role && !role)
+        ctx_violation(ctx, "role", "enum", "role must name a role that exists");
+    if (asked->status && !is_status(asked->status))
+        ctx_violation(ctx, "status", "enum", "status must be one of those that users have");
+    return !ctx->error;
+}
+
+bool admin_users(struct ctx *ctx, const struct users *users, const struct users_asked *asked, size_t limit,
+                 const char *cursor, struct page *out)
+{
+    struct user_filter filter;
+    if (!filter_of(ctx, users, asked, &filter) || !user_store_page(ctx, users->store, &filter, limit, cursor, out))
         return false;
     const struct user *items = out->items;
     struct user_view *views = arena_array(&ctx->arena, struct user_view, out->count + 1);
@@ -44,4 +69,11 @@ struct user_view *admin_set_status(struct ctx *ctx, const struct signin *signin,
         return ctx_fail(ctx, ERROR_CONFLICT, "nobody suspends themselves");
     const struct user *user = suspend_or_restore(ctx, signin, id, status);
     return user ? user_view(ctx, signin->users, user) : NULL;
+}
+
+bool admin_delete(struct ctx *ctx, const struct signin *signin, const char *by, const char *id)
+{
+    if (text_equal(by, id))
+        return ctx_fail(ctx, ERROR_CONFLICT, "no administrator deletes themselves");
+    return account_delete(ctx, signin, id);
 }

@@ -9,7 +9,7 @@
 
 #define SCOPE_GENERAL "GENERAL" /* reaches everything */
 
-enum { SCOPES_MAX = 16 };
+enum { SCOPES_MAX = 16, USE_NOTED_MS = 60000 };
 
 struct apikey {
     struct doc doc;
@@ -22,6 +22,7 @@ struct apikey {
     int64_t created_at;
     int64_t expires_at; /* 0 = never */
     int64_t revoked_at; /* 0 = in force */
+    int64_t used_at;    /* when it last passed a check, to the minute; 0 = never */
     int64_t announce;   /* when everybody is to be told of its end: at once, or as it expires */
 };
 
@@ -30,6 +31,7 @@ struct announcer;
 struct apikeys {
     struct store *store;
     const struct announcer *announcer; /* NULL: the command line */
+    const struct vault *vault;         /* as struct users' */
 };
 
 struct new_apikey {
@@ -52,7 +54,8 @@ bool apikey_list(struct ctx *ctx, const struct apikeys *apikeys, size_t limit, c
 /* ERROR_NOT_FOUND when there is none, or it was revoked before. */
 bool apikey_revoke(struct ctx *ctx, const struct apikeys *apikeys, const char *id);
 
-/* ERROR_UNAUTHORIZED for a key that is none, has been revoked or has expired. */
+/* ERROR_UNAUTHORIZED for a key that is none, has been revoked or has expired. Its use is written where none was within
+ * the last minute: best effort, by one replica. */
 struct api_key *apikey_check(struct ctx *ctx, const struct apikeys *apikeys, const char *key);
 /* Whether a scope reaches `path`, segment by segment; only GENERAL reaches a path that is not known (NULL). */
 bool apikey_reaches(const struct api_key *key, const char *path);

@@ -1,5 +1,7 @@
 #include "apikey/apikeys_http.h"
 
+#include "audit/deed.h"
+
 #include "apikey/apikeys_view.h"
 #include "role/role.h"
 
@@ -30,13 +32,17 @@ static const struct field listed_fields[] = {
     FIELD("createdBy", ID, struct apikey, created_by),
     FIELD("createdAt", TIME, struct apikey, created_at),
     FIELD("expiresAt", TIME, struct apikey, expires_at, .always = true),
+    FIELD("lastUsedAt", TIME, struct apikey, used_at, .always = true,
+          .doc = "to a minute or two: written at most once a minute, and gateways remember a key for one"),
     { 0 },
 };
 
 static struct response *create(struct request *req)
 {
     struct new_apikey in = { .created_by = req->caller->user_id };
-    if (!request_body(req, new_apikey_fields, &in))
+    const struct apikeys *apikeys = req->service;
+    if (!request_body(req, new_apikey_fields, &in) ||
+        !deed_begin(req, apikeys->vault, "apikey.created", deed_list(&req->ctx, &in.scopes)))
         return NULL;
     struct issued_apikey *issued = apikey_create(&req->ctx, req->service, &in);
     if (!issued)
@@ -61,7 +67,9 @@ static struct response *list(struct request *req)
 
 static struct response *revoke_key(struct request *req)
 {
-    if (!apikey_revoke(&req->ctx, req->service, request_param(req, "id")))
+    const struct apikeys *apikeys = req->service;
+    if (!deed_begin(req, apikeys->vault, "apikey.revoked", NULL) ||
+        !apikey_revoke(&req->ctx, apikeys, request_param(req, "id")))
         return NULL;
     return respond(req, "the key is revoked", NULL, NULL);
 }

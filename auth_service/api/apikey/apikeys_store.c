@@ -1,5 +1,6 @@
 #include "apikey/apikeys_store.h"
 
+#include "audit/deed.h"
 #include "base/random.h"
 
 static const struct field apikey_fields[] = {
@@ -13,6 +14,7 @@ static const struct field apikey_fields[] = {
     FIELD("expiresAt", TIME, struct apikey, expires_at),
     FIELD("revokedAt", TIME, struct apikey, revoked_at),
     FIELD("announce", TIME, struct apikey, announce),
+    FIELD("usedAt", TIME, struct apikey, used_at),
     { 0 },
 };
 
@@ -37,7 +39,7 @@ struct apikey *apikey_store_get(struct ctx *ctx, struct store *store, const char
 
 bool apikey_store_insert(struct ctx *ctx, struct store *store, struct apikey *apikey)
 {
-    return store_insert(ctx, store, &apikey_collection, apikey, NO_EVENTS);
+    return deed_written(ctx, store_insert(ctx, store, &apikey_collection, apikey, deed_with(ctx, NO_EVENTS)));
 }
 
 bool apikey_store_page(struct ctx *ctx, struct store *store, size_t limit, const char *cursor, struct page *out)
@@ -47,8 +49,13 @@ bool apikey_store_page(struct ctx *ctx, struct store *store, size_t limit, const
 
 bool apikey_store_revoke(struct ctx *ctx, struct store *store, struct apikey *apikey)
 {
-    return store_update(ctx, store, &apikey_collection, apikey,
-                        (struct update){ .set = FIELDS("revokedAt", "announce") });
+    struct update update = { .set = FIELDS("revokedAt", "announce"), .events = deed_with(ctx, NO_EVENTS) };
+    return deed_written(ctx, store_update(ctx, store, &apikey_collection, apikey, update));
+}
+
+bool apikey_store_use(struct ctx *ctx, struct store *store, struct apikey *apikey)
+{
+    return store_update(ctx, store, &apikey_collection, apikey, (struct update){ .set = FIELDS("usedAt") });
 }
 
 static bool pending_apikeys(struct ctx *ctx, struct store *store, int64_t now, struct untold **out, size_t *count)

@@ -10,3 +10,5 @@ bool apikey_store_insert(struct ctx *ctx, struct store *store, struct apikey *ap
 bool apikey_store_page(struct ctx *ctx, struct store *store, size_t limit, const char *cursor, struct page *out);
 /* ERROR_CONFLICT when it changed since it was read. */
 bool apikey_store_revoke(struct ctx *ctx, struct store *store, struct apikey *apikey);
+/* The same: usedAt alone, and nobody is told. */
+bool apikey_store_use(struct ctx *ctx, struct store *store, struct apikey *apikey);

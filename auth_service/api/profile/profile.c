@@ -51,7 +51,7 @@ bool profile_public(struct ctx *ctx, const struct users *users, const struct lis
         return true;
     const struct user *found = user_store_get_many(ctx, users->store, valid.items, valid.count);
     for (size_t i = 0; found && i < valid.count; i++)
-        if (found[i].doc.id)
+        if (found[i].doc.id && found[i].status != USER_DELETED)
             shown[out->count++] = (struct public_user){ found[i].doc.id, found[i].name, .picture = found[i].picture };
     return found;
 }

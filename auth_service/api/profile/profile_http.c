@@ -1,5 +1,7 @@
 #include "profile/profile_http.h"
 
+#include "user/name_pattern.h"
+
 /* "" takes the picture away. */
 static bool is_picture(const char *text)
 {
@@ -7,7 +9,8 @@ static bool is_picture(const char *text)
 }
 
 static const struct field change_fields[] = {
-    FIELD("name", TEXT, struct profile_change, name, .min = USER_NAME_MIN, .max = USER_NAME_MAX, .pattern = "\\S"),
+    FIELD("name", TEXT, struct profile_change, name, .min = USER_NAME_MIN, .max = USER_NAME_MAX,
+          .pattern = NAME_PATTERN),
     FIELD("profilePicUrl", TEXT, struct profile_change, picture, .max = USER_PICTURE_MAX, .valid = is_picture,
           .rule = "url", .doc = "\"\" takes it away"),
     FIELD("locale", TEXT, struct profile_change, locale, .pattern = "^(en|de|es|fr|hi|ja|zh)$"),

@@ -11,13 +11,13 @@ static const char *const *terminated(struct ctx *ctx, const struct list *list)
     return out;
 }
 
-static struct list codes_of(struct ctx *ctx, const struct list *refs)
+static const char *const *codes_of(struct ctx *ctx, const struct list *refs)
 {
     const struct role_ref *items = refs->items;
     const char **codes = arena_array(&ctx->arena, const char *, refs->count + 1);
     for (size_t i = 0; i < refs->count; i++)
         codes[i] = items[i].code;
-    return (struct list){ .items = codes, .count = refs->count };
+    return codes;
 }
 
 static struct response *validate(struct request *req)
@@ -30,17 +30,21 @@ static struct response *validate(struct request *req)
     if (!user)
         return NULL;
     struct list refs = { 0 };
-    if (user->status == USER_ACTIVE && !roles_refs(&req->ctx, users->roles, &user->roles, &refs))
+    struct valid_role out = { 0 };
+    const struct list none = { 0 }, *ids = user->status == USER_ACTIVE ? &user->roles : &none;
+    if (!roles_refs(&req->ctx, users->roles, ids, &refs, &out.roles_version))
         return NULL;
-    struct valid_role out = {
-        .has_role = roles_reach(&refs, terminated(&req->ctx, &in.roles)),
-        .roles = codes_of(&req->ctx, &refs),
-    };
+    const char *const *codes = codes_of(&req->ctx, &refs);
+    enum reach reach = roles_reach(&req->ctx, users->roles, codes, terminated(&req->ctx, &in.roles));
+    if (reach == REACH_UNKNOWN)
+        return NULL;
+    out.has_role = reach == REACH_YES;
+    out.roles = (struct list){ (void *)codes, refs.count };
     return reply(req, valid_role_fields, &out);
 }
 
 const struct subject role_subjects[] = {
-    { SUBJECT_VALIDATE_ROLE, validate, "Whether a user has one of these roles, or is ADMIN", validate_role_fields,
-      valid_role_fields },
+    { SUBJECT_VALIDATE_ROLE, validate, "Whether a user has one of these roles or permissions, or is ADMIN",
+      validate_role_fields, valid_role_fields },
     { 0 },
 };

@@ -1,5 +1,6 @@
 #include "session/session.h"
 
+#include "audit/deed.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
@@ -66,12 +67,38 @@ static bool prune(struct ctx *ctx, const struct sessions *sessions, const char *
     return true;
 }
 
-struct held_session *session_begin(struct ctx *ctx, const struct sessions *sessions, const struct user *user,
-                                   const struct device *device)
+/* Under the session's own id. */
+static bool tell_beginning(struct ctx *ctx, const struct sessions *sessions, const struct session *session,
+                           const char *how)
+{
+    struct audit_entry entry = { .doc.id = session->doc.id,
+                                 .at = session->created_at,
+                                 .actor = ACTOR_USER,
+                                 .by = session->user_id,
+                                 .session = session->doc.id,
+                                 .action = "session.began",
+                                 .target = session->doc.id,
+                                 .detail = how,
+                                 .address = session->address,
+                                 .device = session->device };
+    return audit_write(ctx, sessions->audit, &entry);
+}
+
+/* The write that ends it says why: whoever it is, they hold a token of this person. */
+static bool tell_reuse(struct ctx *ctx, const struct sessions *sessions, const struct session *session,
+                       const struct device *device)
+{
+    const struct deed deed = {
+        .actor = ACTOR_UNKNOWN, .by = session->user_id, .session = session->doc.id, .action = "refresh.reused"
+    };
+    return deed_of(ctx, sessions->audit->vault, deed, &(struct whence){ device->address, device->name });
+}
+
+static struct session *make(struct ctx *ctx, const char *id, const struct user *user, const struct device *device)
 {
     struct session *session = arena_new(&ctx->arena, struct session);
     *session = (struct session){
-        .doc.id = id_new(&ctx->arena),
+        .doc.id = id,
         .user_id = user->doc.id,
         .salt = random_text(&ctx->arena, SALT_BYTES),
         .epoch = user->epoch,
@@ -79,8 +106,26 @@ struct held_session *session_begin(struct ctx *ctx, const struct sessions *sessi
         .address = device->address,
         .created_at = clock_now_ms(),
     };
+    return session;
+}
+
+bool session_of_token(struct ctx *ctx, const struct sessions *sessions, const struct user *user,
+                      const struct device *device, const char *id, int64_t expires_at)
+{
+    struct session *session = make(ctx, id, user, device);
+    if (!renew(ctx, sessions, session))
+        return false;
+    session->expires_at = expires_at;
+    session->is_token = true;
+    return session_store_insert(ctx, sessions->store, session) || ctx_forgive(ctx, ERROR_CONFLICT);
+}
+
+struct held_session *session_begin(struct ctx *ctx, const struct sessions *sessions, const struct user *user,
+                                   const struct device *device, const char *how)
+{
+    struct session *session = make(ctx, id_new(&ctx->arena), user, device);
     struct held_session *held = renew(ctx, sessions, session);
-    if (!held || !prune(ctx, sessions, user->doc.id))
+    if (!held || !prune(ctx, sessions, user->doc.id) || !tell_beginning(ctx, sessions, session, how))
         return NULL;
     return session_store_insert(ctx, sessions->store, session) ? held : NULL;
 }
@@ -155,7 +200,8 @@ static struct held_session *refresh_once(struct ctx *ctx, const struct sessions 
         return same_successor(ctx, sessions, session);
     case REUSED: /* two hold it: one of them stole it, and which one nobody can tell (RFC 9700) */
         log_warn(ctx, "a refresh token was used again: its session ends", "session", session->doc.id);
-        return session_end(ctx, sessions, session->doc.id) ? refused(ctx) : NULL;
+        return tell_reuse(ctx, sessions, session, device) && session_end(ctx, sessions, session->doc.id) ? refused(ctx)
+                                                                                                         : NULL;
     case WRONG:
         break;
     }

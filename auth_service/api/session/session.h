@@ -4,6 +4,7 @@
  * current one, the hash of that one's secret, and when it was made. So that a
  * rotation, and the end, are one conditional write.
  */
+#include "audit/audit.h"
 #include "session/refresh_token.h"
 #include "user/user.h"
 
@@ -20,6 +21,7 @@ struct session {
     int64_t created_at, used_at, rotated_at, expires_at;
     int64_t revoked_at; /* 0 = alive */
     int64_t announce;
+    bool is_token; /* an access token of another issuer: when it has ended its document stays until it expires */
 };
 
 struct sessions {
@@ -27,6 +29,7 @@ struct sessions {
     const struct announcer *announcer;
     const struct secret *master;
     int64_t ttl_ms; /* of a refresh token, from its making */
+    const struct audit *audit;
 };
 
 /* Where a request comes from: for the person to know their sessions by. */
@@ -40,8 +43,15 @@ struct held_session {
     const char *refresh_token;
 };
 
+/* `how` they signed in, for the trail: "password", "signup", a provider's name. The entry is written before the
+ * session: there is none without it. */
 struct held_session *session_begin(struct ctx *ctx, const struct sessions *sessions, const struct user *user,
-                                   const struct device *device);
+                                   const struct device *device, const char *how);
+
+/* A session that is an access token of another issuer: nobody holds a refresh token of it. True also where it is there
+ * already, as another replica began it. */
+bool session_of_token(struct ctx *ctx, const struct sessions *sessions, const struct user *user,
+                      const struct device *device, const char *id, int64_t expires_at);
 
 /*
  * The current token rotates the session; its predecessor, within SUCCESSOR_MS of

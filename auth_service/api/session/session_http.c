@@ -1,5 +1,6 @@
 #include "session/session_http.h"
 
+#include "audit/deed.h"
 #include "base/text.h"
 
 struct session_view {
@@ -53,7 +54,8 @@ static struct response *end(struct request *req)
         return NULL;
     if (session->revoked_at || !text_equal(session->user_id, req->caller->user_id))
         return ctx_fail(&req->ctx, ERROR_NOT_FOUND, "session not found");
-    if (!session_end(&req->ctx, service->sessions, session->doc.id))
+    if (!deed_begin(req, service->sessions->audit->vault, "session.ended", NULL) ||
+        !session_end(&req->ctx, service->sessions, session->doc.id))
         return NULL;
     return respond(req, "the session has ended", NULL, NULL);
 }

@@ -1,5 +1,6 @@
 #include "session/session_store.h"
 
+#include "audit/deed.h"
 #include "base/random.h"
 
 static const struct field session_fields[] = {
@@ -16,6 +17,7 @@ static const struct field session_fields[] = {
     FIELD("expiresAt", TIME, struct session, expires_at),
     FIELD("revokedAt", TIME, struct session, revoked_at),
     FIELD("announce", TIME, struct session, announce),
+    FIELD("isToken", FLAG, struct session, is_token),
     { 0 },
 };
 
@@ -54,7 +56,8 @@ bool session_store_insert(struct ctx *ctx, struct store *store, struct session *
 
 bool session_store_change(struct ctx *ctx, struct store *store, struct session *session)
 {
-    return store_update(ctx, store, &session_collection, session, (struct update){ .set = changing });
+    struct update update = { .set = changing, .events = deed_with(ctx, NO_EVENTS) };
+    return deed_written(ctx, store_update(ctx, store, &session_collection, session, update));
 }
 
 bool session_store_change_many(struct ctx *ctx, struct store *store, struct session *sessions, size_t count)
@@ -109,8 +112,14 @@ static bool pending_sessions(struct ctx *ctx, struct store *store, int64_t now, 
     return true;
 }
 
+/* Without its document a token of another issuer would begin its session anew. */
 static bool settle_session(struct ctx *ctx, struct store *store, const struct untold *item)
 {
+    struct session *session = session_store_get(ctx, store, item->id);
+    if (!session)
+        return false;
+    if (session->is_token)
+        return store_update(ctx, store, &session_collection, session, (struct update){ .unset = FIELDS("announce") });
     return store_remove(ctx, store, &session_collection, item->id, 0, NO_EVENTS);
 }
 

@@ -1,14 +1,16 @@
 #include "signin/signin.h"
 
+#include "audit/deed.h"
+#include "base/log.h"
 #include "base/text.h"
 
-static struct signed_in *let_in(struct ctx *ctx, const struct signin *signin, const struct user *user,
-                                const struct origin *origin)
+struct signed_in *signin_let_in(struct ctx *ctx, const struct signin *signin, const struct user *user,
+                                const struct origin *origin, const char *how)
 {
     struct signed_in *out = arena_new(&ctx->arena, struct signed_in);
     out->user = user_view(ctx, signin->users, user);
-    struct held_session *held = out->user ? session_begin(ctx, signin->sessions, user, &origin->device) : NULL;
-    out->tokens = held ? tokens_issue(ctx, signin->tokens, user, held, origin->client) : NULL;
+    struct held_session *held = out->user ? session_begin(ctx, signin->sessions, user, &origin->device, how) : NULL;
+    out->tokens = held ? tokens_issue(ctx, signin->tokens, user, held, origin->client, origin->nonce) : NULL;
     return out->tokens ? out : NULL;
 }
 
@@ -16,12 +18,21 @@ struct signed_in *signup_basic(struct ctx *ctx, const struct signin *signin, con
                                const struct origin *origin)
 {
     struct user *user = user_create(ctx, signin->users, in);
-    return user ? let_in(ctx, signin, user, origin) : NULL;
+    if (!user)
+        return NULL;
+    if (!code_send(ctx, signin->codes, user, user->email, CODE_VERIFY)) {
+        log_failure(LOG_WARN, ctx, "no code was sent to a new account"); /* there is /email/verify/resend */
+        ctx->error = NULL;
+    }
+    return signin_let_in(ctx, signin, user, origin, "signup");
 }
 
 struct signed_in *signin_basic(struct ctx *ctx, const struct signin *signin, const struct signin_basic *in,
                                const struct origin *origin)
 {
+    struct attempt attempt;
+    if (!lockout_admit(ctx, signin->lockout, in->email, origin->device.address, &attempt))
+        return NULL;
     struct user *user = user_find(ctx, signin->users, in->email);
     if (!user && !ctx_forgive(ctx, ERROR_NOT_FOUND))
         return NULL;
@@ -31,12 +42,23 @@ struct signed_in *signin_basic(struct ctx *ctx, const struct signin *signin, con
     bool matches = password_matches(ctx, in->password, user ? user->password : NULL, signin->users->cost, &outdated);
     if (ctx->error)
         return NULL;
-    if (!user || !matches || user->status != USER_ACTIVE)
+    if (!user || !matches || user->status != USER_ACTIVE) {
+        lockout_failed(ctx, signin->lockout, &attempt);
+        audit_refused(ctx, signin->audit,
+                      &(struct audit_entry){ .actor = ACTOR_UNKNOWN,
+                                             .action = "signin.refused",
+                                             .target = user ? user->doc.id : NULL,
+                                             .detail = !user      ? "account"
+                                                       : !matches ? "password"
+                                                                  : "suspended",
+                                             .address = origin->device.address,
+                                             .device = origin->device.name });
         return ctx_fail(ctx, ERROR_UNAUTHORIZED, "wrong address or password");
-
+    }
+    lockout_passed(ctx, signin->lockout, &attempt);
     if (outdated)
         user_rehash(ctx, signin->users, user, in->password);
-    return let_in(ctx, signin, user, origin);
+    return signin_let_in(ctx, signin, user, origin, "password");
 }
 
 bool signout(struct ctx *ctx, const struct signin *signin, const char *session_id)
@@ -70,20 +92,41 @@ static bool set_password(struct ctx *ctx, struct user *user, const void *with)
     return true;
 }
 
+/* Who holds somebody's token must not find out the password with it. */
+static bool is_own_password(struct ctx *ctx, const struct signin *signin, const struct user *user, const char *password,
+                            const struct origin *origin)
+{
+    struct attempt attempt;
+    if (!lockout_admit(ctx, signin->lockout, user->email, origin->device.address, &attempt))
+        return false;
+    if (password_matches(ctx, password, user->password, signin->users->cost, NULL)) {
+        lockout_passed(ctx, signin->lockout, &attempt);
+        return true;
+    }
+    if (ctx->error)
+        return false;
+    lockout_failed(ctx, signin->lockout, &attempt);
+    audit_refused(ctx, signin->audit,
+                  &(struct audit_entry){ .actor = ACTOR_UNKNOWN,
+                                         .by = user->doc.id,
+                                         .action = "password.refused",
+                                         .target = user->doc.id,
+                                         .address = origin->device.address,
+                                         .device = origin->device.name });
+    return ctx_fail(ctx, ERROR_UNAUTHORIZED, "the current password is wrong");
+}
+
 bool password_change(struct ctx *ctx, const struct signin *signin, const char *user_id, const char *session_id,
-                     const struct password_change *in)
+                     const struct password_change *in, const struct origin *origin)
 {
     struct user *user = user_get(ctx, signin->users, user_id);
-    if (!user)
+    if (!user || !is_own_password(ctx, signin, user, in->current, origin))
         return false;
-    if (!password_matches(ctx, in->current, user->password, signin->users->cost, NULL))
-        return ctx->error ? false : ctx_fail(ctx, ERROR_UNAUTHORIZED, "the current password is wrong");
-
     struct new_password password = { user->password, password_hash(ctx, in->password, signin->users->cost),
                                      session_id };
     if (!password.hash)
         return false;
-    user = user_edit(ctx, signin->users, user_id, set_password, &password);
+    user = user_edit(ctx, signin->users, user->doc.id, set_password, &password);
     if (user)
         session_end_others(ctx, signin->sessions, user);
     return user;
@@ -96,4 +139,26 @@ struct user *suspend_or_restore(struct ctx *ctx, const struct signin *signin, co
     if (user && status == USER_SUSPENDED)
         session_end_others(ctx, signin->sessions, user);
     return user;
+}
+
+bool account_delete(struct ctx *ctx, const struct signin *signin, const char *user_id)
+{
+    const struct user *user = user_delete(ctx, signin->users, user_id);
+    if (user)
+        session_end_others(ctx, signin->sessions, user);
+    return user;
+}
+
+bool account_delete_mine(struct ctx *ctx, const struct signin *signin, const char *user_id, const char *password,
+                         const struct origin *origin)
+{
+    bool administers = false;
+    const struct user *user = user_get(ctx, signin->users, user_id);
+    if (!user || !user_administers(ctx, signin->users, user, &administers))
+        return false;
+    if (administers)
+        return ctx_fail(ctx, ERROR_CONFLICT, "another administrator takes ADMIN from you first");
+    if (user->password && !is_own_password(ctx, signin, user, password ? password : "", origin))
+        return false;
+    return account_delete(ctx, signin, user_id);
 }

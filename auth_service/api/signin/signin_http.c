@@ -1,13 +1,17 @@
 #include "signin/signin_http.h"
 
+#include "audit/deed.h"
 #include "base/text.h"
 #include "token/request_origin.h"
+#include "user/common_password.h"
 
 static const struct field signin_fields[] = {
     FIELD("email", TEXT, struct signin_basic, email, .required = true, .max = USER_EMAIL_MAX, .valid = is_email,
           .rule = "email", .sensitive = true),
     FIELD("password", TEXT, struct signin_basic, password, .required = true, .min = 1, .max = USER_PASSWORD_MAX,
           .sensitive = true),
+    FIELD("nonce", TEXT, struct signin_basic, nonce, .min = 1, .max = 255,
+          .doc = "comes back in the ID token: it was made for this sign-in"),
     { 0 },
 };
 
@@ -15,11 +19,21 @@ static const struct field password_fields[] = {
     FIELD("current", TEXT, struct password_change, current, .required = true, .min = 1, .max = USER_PASSWORD_MAX,
           .sensitive = true),
     FIELD("password", TEXT, struct password_change, password, .required = true, .min = USER_PASSWORD_MIN,
-          .max = USER_PASSWORD_MAX, .sensitive = true),
+          .max = USER_PASSWORD_MAX, .valid = is_uncommon_password, .rule = "uncommon", .sensitive = true),
     { 0 },
 };
 
-static const struct field signed_in_fields[] = {
+struct farewell {
+    const char *password;
+};
+
+static const struct field farewell_fields[] = {
+    FIELD("password", TEXT, struct farewell, password, .min = 1, .max = USER_PASSWORD_MAX, .sensitive = true,
+          .doc = "needed where the account has one"),
+    { 0 },
+};
+
+const struct field signed_in_fields[] = {
     FIELD("user", RECORD, struct signed_in, user, .record = user_own_fields, .item_size = sizeof(struct user_view)),
     FIELD("tokens", RECORD, struct signed_in, tokens, .record = token_pair_fields,
           .item_size = sizeof(struct token_pair)),
@@ -28,7 +42,7 @@ static const struct field signed_in_fields[] = {
 
 static struct origin origin_of(struct request *req)
 {
-    return (struct origin){ request_device(req), request_client(req) };
+    return (struct origin){ .device = request_device(req), .client = request_client(req) };
 }
 
 static struct response *not_kept(struct request *req, struct response *res)
@@ -53,6 +67,7 @@ static struct response *sign_in(struct request *req)
     if (!request_body(req, signin_fields, &in))
         return NULL;
     struct origin origin = origin_of(req);
+    origin.nonce = in.nonce;
     struct signed_in *out = signin_basic(&req->ctx, req->service, &in, &origin);
     return out ? not_kept(req, respond(req, "success", signed_in_fields, out)) : NULL;
 }
@@ -72,6 +87,9 @@ static struct response *sign_out(struct request *req)
     bool all;
     if (!everywhere(req, &all))
         return NULL;
+    const struct signin *signin = req->service;
+    if (!deed_begin(req, signin->users->vault, all ? "sessions.ended" : "session.ended", NULL))
+        return NULL;
     bool done = all ? signout_everywhere(&req->ctx, req->service, req->caller->user_id)
                     : signout(&req->ctx, req->service, req->caller->session_id);
     return done ? respond(req, "signed out", NULL, NULL) : NULL;
@@ -79,11 +97,26 @@ static struct response *sign_out(struct request *req)
 
 static struct response *change_password(struct request *req)
 {
+    const struct signin *signin = req->service;
     struct password_change in = { 0 };
-    if (!request_body(req, password_fields, &in) ||
-        !password_change(&req->ctx, req->service, req->caller->user_id, req->caller->session_id, &in))
+    if (!request_body(req, password_fields, &in))
+        return NULL;
+    struct origin origin = origin_of(req);
+    if (!deed_begin(req, signin->users->vault, "password.changed", NULL) ||
+        !password_change(&req->ctx, req->service, req->caller->user_id, req->caller->session_id, &in, &origin))
         return NULL;
     return respond(req, "the password is changed", NULL, NULL);
+}
+
+static struct response *delete_mine(struct request *req)
+{
+    struct farewell in = { 0 };
+    struct origin origin = origin_of(req);
+    const struct signin *signin = req->service;
+    if (!request_body(req, farewell_fields, &in) || !deed_begin(req, signin->users->vault, "user.deleted", NULL) ||
+        !account_delete_mine(&req->ctx, req->service, req->caller->user_id, in.password, &origin))
+        return NULL;
+    return respond(req, "the account is deleted", NULL, NULL);
 }
 
 const struct route signin_routes[] = {
@@ -95,5 +128,7 @@ const struct route signin_routes[] = {
     { DELETE, "/logout", sign_out, SIGNED_IN, .summary = "The same as /signout" },
     { PUT, "/password", change_password, SIGNED_IN, .heavy = true, .in = password_fields,
       .summary = "Changes the password and ends all other sessions" },
+    { POST, "/profile/mine/delete", delete_mine, SIGNED_IN, .heavy = true, .in = farewell_fields,
+      .summary = "Deletes one's own account: nothing is left that tells whose it was (docs/administration.md)" },
     { 0 },
 };

@@ -22,5 +22,5 @@ struct token_pair *refresh_tokens(struct ctx *ctx, const struct refresh *refresh
     if (!held)
         return NULL;
     const struct user *user = owner(ctx, refresh, held->session);
-    return user ? tokens_issue(ctx, refresh->tokens, user, held, in->client) : NULL;
+    return user ? tokens_issue(ctx, refresh->tokens, user, held, in->client, NULL) : NULL;
 }

@@ -1,19 +1,21 @@
 #include "token/request_origin.h"
 
 #include "base/text.h"
+#include "record/unicode.h"
 
 #include <string.h>
 #include <strings.h>
 
 enum { DEVICE_MAX = 200 }; /* bytes of User-Agent that are kept */
 
-/* Whole characters, no control characters. */
+/* Whole characters that can be seen, and spaces: it is shown to its person and to administrators. */
 static const char *printable(struct arena *arena, const char *text)
 {
     char *out = arena_alloc(arena, DEVICE_MAX + 1);
     size_t size = 0, length;
     for (const char *at = text; (length = utf8_length(at)) && size + length <= DEVICE_MAX; at += length) {
-        if ((unsigned char)*at < 0x20 || *at == 0x7f)
+        const char *next = at;
+        if (*at != ' ' && !unicode_visible(utf8_next(&next)))
             continue;
         memcpy(out + size, at, length);
         size += length;

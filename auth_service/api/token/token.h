@@ -15,9 +15,12 @@ struct tokens {
     int64_t ttl_ms; /* of access and ID tokens */
 };
 
-/* `client`: the id of the API key that the request came with, NULL where there is none. */
+/*
+ * `client`: the id of the API key that the request came with, NULL where there is none. `nonce`: what the client gave
+ * to find again in its ID token, NULL where there is none, and at a refresh (OpenID Connect Core 12.2).
+ */
 struct token_pair *tokens_issue(struct ctx *ctx, const struct tokens *tokens, const struct user *user,
-                                const struct held_session *held, const char *client);
+                                const struct held_session *held, const char *client, const char *nonce);
 
 /* Signature, typ, iss, aud and, unless `expired_too`, exp. ERROR_UNAUTHORIZED. */
 bool token_check(struct ctx *ctx, const struct tokens *tokens, const char *access_token, bool expired_too,

@@ -26,6 +26,7 @@ static struct response *validate(struct request *req)
         .session_id = caller->session_id,
         .user_version = caller->user_version,
         .expires_at = caller->expires_at,
+        .roles_version = caller->roles_version,
     };
     return roles_of_codes(&req->ctx, service->roles, &codes, &out.roles) ? reply(req, valid_token_fields, &out) : NULL;
 }

@@ -1,5 +1,6 @@
 #include "search/search_http.h"
 
+#include "base/catalogue.h"
 #include "base/random.h"
 #include "projection/finder.h"
 #include "projection/projection.h"
@@ -75,16 +76,16 @@ static struct response *genres(struct request *req)
     return sorted(req, find_genres, genre_view_fields, sizeof(struct genre_view));
 }
 
-static const char *id_of(struct request *req, const char *what)
+static const char *id_of(struct request *req, const char *otherwise)
 {
     const char *id = request_param(req, "id");
-    return id_valid(id) ? id : ctx_fail(&req->ctx, ERROR_NOT_FOUND, "no such %s", what);
+    return id_valid(id) ? id : ctx_fail(&req->ctx, ERROR_NOT_FOUND, "%s", otherwise);
 }
 
 static struct response *artist(struct request *req)
 {
     struct artist_page page = { 0 };
-    const char *id = id_of(req, "artist");
+    const char *id = id_of(req, MESSAGE("no such artist"));
     _cleanup_(library_done) struct library *library = id ? library_of(req) : NULL;
     return library && find_artist(&req->ctx, library, id, &page) ? respond(req, "success", artist_page_fields, &page)
                                                                  : NULL;
@@ -93,7 +94,7 @@ static struct response *artist(struct request *req)
 static struct response *album(struct request *req)
 {
     struct album_page page = { 0 };
-    const char *id = id_of(req, "album");
+    const char *id = id_of(req, MESSAGE("no such album"));
     _cleanup_(library_done) struct library *library = id ? library_of(req) : NULL;
     return library && find_album(&req->ctx, library, id, &page) ? respond(req, "success", album_page_fields, &page)
                                                                 : NULL;

@@ -1,5 +1,7 @@
 #include "track/editor_http.h"
 
+#include "base/log.h"
+#include "departure/departure.h"
 #include "track/track_list.h"
 #include "track/tracks.h"
 
@@ -12,12 +14,22 @@ static const struct field reason_fields[] = {
     { 0 },
 };
 
+/* What is not public any more, of somebody who is gone, is nobody's to work on. It is done: no answer hangs on this. */
+static void forget_if_gone(struct request *req, const struct track *track)
+{
+    bool gone;
+    if (!track->live && !departure_again(&req->ctx, req->service, track->owner_id, &gone))
+        log_failure(LOG_WARN, &req->ctx, "a track of somebody who is gone stays unpublished");
+    req->ctx.error = NULL;
+}
+
 static struct response *change(struct request *req, const char *message, const struct change *change)
 {
     struct track_view view;
     const struct track *track = track_change(&req->ctx, req->service, request_param(req, "id"), change);
     if (!track)
         return NULL;
+    forget_if_gone(req, track);
     track_view_working(track, &view);
     return respond(req, message, studio_view_fields, &view);
 }
@@ -57,7 +69,7 @@ static struct response *list(struct request *req)
     return respond_tracks(req, &page, view_of_state(state), studio_view_fields);
 }
 
-#define EDITOR SIGNED_IN, .role = "EDITOR", .out = studio_view_fields
+#define EDITOR SIGNED_IN, .permission = "track:publish", .out = studio_view_fields
 
 const struct route editor_routes[] = {
     { GET, "/editor/tracks", list, EDITOR,

@@ -1,5 +1,6 @@
 #include "track/studio.h"
 
+#include "departure/departure.h"
 #include "track/intake.h"
 
 #include <string.h>
@@ -53,14 +54,14 @@ struct track *studio_create(struct ctx *ctx, const struct tracks *tracks, const 
     track->owner_id = owner;
     track->draft = arena_new(&ctx->arena, struct version);
     take_draft(ctx, (void *)draft, track->draft);
-    return track_store_insert(ctx, tracks->store, track) ? track : NULL;
+    return departure_check(ctx, tracks, track_store_insert(ctx, tracks->store, track) ? track : NULL);
 }
 
 struct track *studio_edit(struct ctx *ctx, const struct tracks *tracks, const char *owner, const char *id,
                           const struct draft *draft)
 {
     struct change change = { .action = TRACK_EDIT, .owner = owner, .edit = take_draft, .self = (void *)draft };
-    return track_change(ctx, tracks, id, &change);
+    return departure_check(ctx, tracks, track_change(ctx, tracks, id, &change));
 }
 
 struct track *studio_upload(struct ctx *ctx, const struct tracks *tracks, const char *owner, const char *name,
@@ -74,11 +75,12 @@ struct track *studio_upload(struct ctx *ctx, const struct tracks *tracks, const 
     if (!audio)
         return NULL;
     struct change change = { .action = TRACK_UPLOAD, .owner = owner, .edit = take_audio, .self = audio };
-    return track_change(ctx, tracks, id, &change);
+    return departure_check(ctx, tracks, track_change(ctx, tracks, id, &change));
 }
 
 struct track *studio_step(struct ctx *ctx, const struct tracks *tracks, const char *owner, const char *id,
                           enum track_action action)
 {
-    return track_change(ctx, tracks, id, &(struct change){ .action = action, .owner = owner });
+    return departure_check(ctx, tracks,
+                           track_change(ctx, tracks, id, &(struct change){ .action = action, .owner = owner }));
 }

@@ -29,6 +29,7 @@ const struct field audio_fields[] = {
     FIELD("sampleRate", INTEGER, struct audio, sample_rate),
     FIELD("channels", INTEGER, struct audio, channels),
     ARTISTS("artists", artists),
+    FIELD("byUploader", FLAG, struct audio, by_uploader),
     ARTISTS("albumArtists", album_artists),
     FIELD("album", RECORD, struct audio, album, .record = album_ref_fields, .item_size = sizeof(struct album_ref)),
     FIELD("genres", LIST, struct audio, genres, .item = TEXT),

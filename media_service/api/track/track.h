@@ -28,6 +28,7 @@ struct audio {
     int64_t bit_rate; /* bit/s */
     int64_t bit_depth, sample_rate, channels;
     struct list artists;                     /* of struct artist_ref, at least one */
+    bool by_uploader;                        /* the file named no artist: it is the uploader's name */
     struct list album_artists;               /* of struct artist_ref, where there is an album */
     struct album_ref *album;                 /* NULL: none */
     struct list genres;                      /* of const char * */

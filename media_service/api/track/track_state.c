@@ -1,5 +1,6 @@
 #include "track/track_state.h"
 
+#include "base/catalogue.h"
 #include "base/clock.h"
 
 static const struct transition transitions[] = {
@@ -28,12 +29,24 @@ static const struct transition transitions[] = {
     { TRACK_DELETE, TRACK_DRAFT, false, TRACK_DRAFT, EFFECT_REMOVE, false, "event.track.deleted" },
     { TRACK_DELETE, TRACK_UNPUBLISHED, false, TRACK_UNPUBLISHED, EFFECT_REMOVE, false, "event.track.deleted" },
     { TRACK_DELETE, TRACK_DRAFT, true, TRACK_PUBLISHED, EFFECT_DROP, false, NULL },
+    { TRACK_FORGET, TRACK_DRAFT, false, TRACK_DRAFT, EFFECT_REMOVE, false, "event.track.deleted" },
+    { TRACK_FORGET, TRACK_SUBMITTED, false, TRACK_SUBMITTED, EFFECT_REMOVE, false, "event.track.deleted" },
+    { TRACK_FORGET, TRACK_UNPUBLISHED, false, TRACK_UNPUBLISHED, EFFECT_REMOVE, false, "event.track.deleted" },
+    { TRACK_FORGET, TRACK_PUBLISHED, true, TRACK_PUBLISHED, EFFECT_DROP, false, "event.track.anonymised" },
+    { TRACK_FORGET, TRACK_DRAFT, true, TRACK_PUBLISHED, EFFECT_DROP, false, "event.track.anonymised" },
+    { TRACK_FORGET, TRACK_SUBMITTED, true, TRACK_PUBLISHED, EFFECT_DROP, false, "event.track.anonymised" },
 };
 
-static const char *const done[TRACK_ACTIONS] = {
-    [TRACK_EDIT] = "edited",           [TRACK_UPLOAD] = "given other audio", [TRACK_SUBMIT] = "submitted",
-    [TRACK_WITHDRAW] = "withdrawn",    [TRACK_PUBLISH] = "published",        [TRACK_RETURN] = "returned",
-    [TRACK_UNPUBLISH] = "unpublished", [TRACK_DELETE] = "deleted",
+static const char *const not_now[TRACK_ACTIONS] = {
+    [TRACK_EDIT] = MESSAGE("a track that is %s cannot be edited"),
+    [TRACK_UPLOAD] = MESSAGE("a track that is %s cannot be given other audio"),
+    [TRACK_SUBMIT] = MESSAGE("a track that is %s cannot be submitted"),
+    [TRACK_WITHDRAW] = MESSAGE("a track that is %s cannot be withdrawn"),
+    [TRACK_PUBLISH] = MESSAGE("a track that is %s cannot be published"),
+    [TRACK_RETURN] = MESSAGE("a track that is %s cannot be returned"),
+    [TRACK_UNPUBLISH] = MESSAGE("a track that is %s cannot be unpublished"),
+    [TRACK_DELETE] = MESSAGE("a track that is %s cannot be deleted"),
+    [TRACK_FORGET] = MESSAGE("a track that is %s cannot be forgotten"),
 };
 
 const struct transition *track_transition(struct ctx *ctx, const struct track *track, enum track_action action)
@@ -44,10 +57,11 @@ const struct transition *track_transition(struct ctx *ctx, const struct track *t
             transitions[i].live == (track->live != NULL))
             found = &transitions[i];
     if (!found)
-        return ctx_fail(ctx, ERROR_CONFLICT, "a track that is %s cannot be %s", track_statuses[track->status],
-                        done[action]);
+        return ctx_fail(ctx, ERROR_CONFLICT, not_now[action], track_statuses[track->status]);
     if (found->audio && !track_working(track)->audio)
-        return ctx_fail(ctx, ERROR_CONFLICT, "a track without audio cannot be %s", done[action]);
+        return ctx_fail(ctx, ERROR_CONFLICT,
+                        action == TRACK_SUBMIT ? "a track without audio cannot be submitted"
+                                               : "a track without audio cannot be published");
     return found;
 }
 

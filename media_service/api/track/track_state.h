@@ -11,6 +11,7 @@ enum track_action {
     TRACK_RETURN,
     TRACK_UNPUBLISH,
     TRACK_DELETE,
+    TRACK_FORGET, /* its uploader's account is gone */
     TRACK_ACTIONS
 };
 

@@ -170,6 +170,15 @@ bool track_store_by_owner(struct ctx *ctx, struct store *store, const char *owne
     return list(ctx, store, state ? some : all, limit, cursor, out);
 }
 
+bool track_store_of(struct ctx *ctx, struct store *store, const char *owner, size_t limit, const char *cursor,
+                    struct page *out)
+{
+    const struct scan scan = {
+        .index = "by_owner", .equal = { KEY_TEXT(owner) }, .equals = 1, .limit = limit, .cursor = cursor
+    };
+    return store_scan(ctx, store, &track_collection, &scan, out);
+}
+
 bool track_store_by_state(struct ctx *ctx, struct store *store, const char *state, size_t limit, const char *cursor,
                           struct page *out)
 {

@@ -20,6 +20,9 @@ bool track_store_save(struct ctx *ctx, struct store *store, struct track *track,
 /* Lists, newest first. `state` "draft", ... ; NULL = all. */
 bool track_store_by_owner(struct ctx *ctx, struct store *store, const char *owner, const char *state, size_t limit,
                           const char *cursor, struct page *out);
+/* All of an owner's, those changed longest ago first: one that is changed meanwhile comes (again) at the end. */
+bool track_store_of(struct ctx *ctx, struct store *store, const char *owner, size_t limit, const char *cursor,
+                    struct page *out);
 bool track_store_by_state(struct ctx *ctx, struct store *store, const char *state, size_t limit, const char *cursor,
                           struct page *out);
 bool track_store_latest(struct ctx *ctx, struct store *store, size_t limit, const char *cursor, struct page *out);

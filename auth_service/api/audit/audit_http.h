@@ -1,0 +1,5 @@
+#pragma once
+#include "audit/audit.h"
+#include "http/route.h"
+
+extern const struct route audit_routes[]; /* with a struct audit */
