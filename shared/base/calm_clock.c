@@ -23,6 +23,7 @@ static int64_t least(int64_t a, int64_t b)
 
 static void *turn(void *none)
 {
+    atomic_store(&turns->turned_us, clock_us());
     for (;;) {
         nanosleep(&(struct timespec){ .tv_nsec = TURN_US * 1000L }, NULL);
         int64_t now_us = clock_us();
@@ -36,10 +37,12 @@ static void begin(void)
 {
     pthread_t thread;
     turns = shared_memory_create(sizeof *turns);
-    atomic_store(&turns->turned_us, clock_us());
     if (pthread_create(&thread, NULL, turn, NULL) != 0)
         abort();
     pthread_detach(thread);
+    /* A child forked while a thread is being started inherits a lock that its allocator holds under ASan. */
+    while (atomic_load(&turns->turned_us) == 0)
+        nanosleep(&(struct timespec){ .tv_nsec = TURN_US * 1000L }, NULL);
 }
 
 int64_t calm_ms(void)

@@ -138,7 +138,7 @@ static void set_stage(struct server *server, enum stage stage)
     if (atomic_load(&server->stage) < (int)stage)
         atomic_store(&server->stage, (int)stage);
     for (size_t i = 0; i < server->loops_running; i++) {
-        loop_send(&server->loops[i], NULL);
+        loop_post(&server->loops[i], NULL);
         loop_leave(&server->loops[i]);
     }
 }

@@ -223,7 +223,7 @@ void loop_leave(struct loop *loop)
     atomic_fetch_sub(&loop->senders, 1);
 }
 
-void loop_send(struct loop *loop, h2o_multithread_message_t *message)
+void loop_post(struct loop *loop, h2o_multithread_message_t *message)
 {
     h2o_multithread_send_message(&loop->receiver, message);
 }

@@ -113,7 +113,7 @@ const char *unrouted_text(unsigned allowed);
 /* server_loop.c */
 bool loop_start(struct ctx *ctx, struct loop *loop);
 /* Any thread, between loop_enter() and loop_leave(), which keep the loop from ending meanwhile. */
-void loop_send(struct loop *loop, h2o_multithread_message_t *message);
+void loop_post(struct loop *loop, h2o_multithread_message_t *message);
 void loop_enter(struct loop *loop);
 void loop_leave(struct loop *loop);
 

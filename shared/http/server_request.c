@@ -264,7 +264,7 @@ static void run_on_worker(struct job *base)
     }
     struct loop *loop = job->loop; /* the job is the loop's from the message on */
     loop_enter(loop);
-    loop_send(loop, &job->message);
+    loop_post(loop, &job->message);
     loop_leave(loop);
 }
 

