@@ -1,6 +1,7 @@
 #include "auth_collections.h"
 
 #include "apikey/apikeys_store.h"
+#include "app_password/app_password_store.h"
 #include "audit/audit_store.h"
 #include "code/code_store.h"
 #include "key/signing_key_store.h"
@@ -15,7 +16,6 @@ const struct migration_step auth_steps[] = {
 };
 
 const struct collection *const auth_collections[] = {
-    &apikey_collection,      &audit_collection, &code_collection,
-    &oauth_used_collection,  &role_collection,  &session_collection,
-    &signing_key_collection, &user_collection,  NULL,
+    &apikey_collection, &app_password_collection, &audit_collection,       &code_collection, &oauth_used_collection,
+    &role_collection,   &session_collection,      &signing_key_collection, &user_collection, NULL,
 };

@@ -4,6 +4,7 @@
 #include "apikey/apikeys_http.h"
 #include "apikey/apikeys_nats.h"
 #include "apikey/apikeys_store.h"
+#include "app_password/app_password_http.h"
 #include "audit/audit_http.h"
 #include "key/key_nats.h"
 #include "key/signing_key_store.h"
@@ -40,6 +41,7 @@ static void connect_parts(struct auth_parts *parts, const struct auth_options *o
                                          &parts->audit };
     parts->tokens = (struct tokens){ parts->keys.ring, options->issuer, options->audience, options->access_ttl_ms };
     parts->apikeys = (struct apikeys){ options->store, &parts->announcer, &parts->signing_keys.vault };
+    parts->app_passwords = (struct app_passwords){ options->store, &parts->users, &parts->signing_keys.vault };
     parts->foreign = (struct foreign){ parts->trusted, &parts->signin, options->access_ttl_ms };
     parts->keys.trusted = parts->trusted;
     parts->local = local_authority_create(
@@ -72,7 +74,7 @@ static void mount_parts(struct auth_parts *parts)
         { admin_routes, &parts->signin },      { apikey_routes, &parts->apikeys },
         { key_routes, &parts->keys },          { role_routes, &parts->users },
         { recovery_routes, &parts->recovery }, { audit_routes, &parts->audit },
-        { oauth_routes, &parts->oauth },
+        { oauth_routes, &parts->oauth },       { app_password_routes, &parts->app_passwords },
     };
     const struct subject_mount subjects[] = {
         { token_subjects, &parts->token_service },

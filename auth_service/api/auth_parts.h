@@ -1,6 +1,7 @@
 #pragma once
 /* The features of auth, put together on a store and a feed: what main.c serves, and the tests call. */
 #include "apikey/apikeys.h"
+#include "app_password/app_password.h"
 #include "audit/audit.h"
 #include "keeper/keeper.h"
 #include "key/key_http.h"
@@ -44,6 +45,7 @@ struct auth_parts {
     struct key_service keys;
     struct tokens tokens;
     struct apikeys apikeys;
+    struct app_passwords app_passwords;
     struct trusted *trusted;
     struct foreign foreign;
     struct local_authority *local;

@@ -75,6 +75,20 @@ static void expect_entry(json_t *entry, const struct person *by, const char *act
     cr_expect_str_eq(text_at(entry, "device"), "Tests/1.0");
 }
 
+Test(audit, tells_of_app_passwords)
+{
+    struct person root = admin(), ann = signup("ann");
+    struct answer made = CALL(POST, "/app-passwords", "{\"name\":\"phone\"}", .token = ann.access);
+    const char *id = text_at(made.data, "id");
+    cr_assert_eq(CALL(DELETE, format("/app-passwords/%s", id), .token = ann.access).status, 200);
+    cr_expect_eq(deliver(NULL), 2);
+    json_t *about = trail(&root, format("?target=%s", id));
+    cr_assert_eq(json_array_size(about), 2);
+    const bool first = text_equal(text_at(about, "0.action"), "apppassword.created"); /* in one millisecond, perhaps */
+    expect_entry(json_array_get(about, first ? 0 : 1), &ann, "apppassword.created", id, NULL);
+    expect_entry(json_array_get(about, first ? 1 : 0), &ann, "apppassword.revoked", id, NULL);
+}
+
 Test(audit, tells_what_administrators_do)
 {
     struct person root = admin(), ann = signup("ann");

@@ -353,11 +353,12 @@ EDGE_TEST(edge_jwt, finds_a_new_key_and_is_not_made_to_ask_by_forgeries)
     EVP_PKEY_free(forged.key);
 }
 
+/* 503: auth, a thread of this process, was not asked in time on a busy machine. */
 static int refused_within(const char *token, int64_t ms)
 {
     int64_t until = calm_ms() + ms;
     int status = 200;
-    while (status == 200 && calm_ms() < until) {
+    while ((status == 200 || status == 503) && calm_ms() < until) {
         char *answer = get(edge.port, "/auth/", token);
         status = status_of(answer);
         free(answer);

@@ -128,7 +128,7 @@ static bool check_times(struct ctx *ctx, const json_t *claims, const struct jwt_
     if (!read_time(claims, "exp", &expires) || !read_time(claims, "nbf", &not_before) ||
         !read_time(claims, "iat", &issued))
         return refuse(ctx, "a time in the token is none");
-    if (expires <= expect->now - expect->leeway)
+    if (expires <= expect->now)
         return refuse(ctx, "the token has expired");
     if (!issued)
         return refuse(ctx, "the token does not tell when it was issued");

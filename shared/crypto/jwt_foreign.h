@@ -14,7 +14,7 @@ struct jwt_foreign_expect {
     const char *issuer, *audience;
     const char *nonce; /* ID tokens: must be this one; NULL = not looked at */
     int64_t now;       /* unix seconds */
-    int64_t leeway;    /* seconds */
+    int64_t leeway;    /* seconds that the issuer's clock may be ahead (nbf, iat); exp has none */
 };
 
 /*

@@ -13,7 +13,7 @@ enum { JWT_ISSUERS_MAX = 8 };
 
 struct jwt_issuer {
     const char *issuer, *audience;
-    int64_t leeway; /* seconds */
+    int64_t leeway; /* seconds; of nbf and iat */
     bool away;      /* auth cannot say now which keys there are */
     struct jwt_keys *keys;
 };

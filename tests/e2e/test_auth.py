@@ -213,6 +213,21 @@ class Roles(Case):
         self.refused(self.ask("PUT", f"/auth/users/{user['id']}/roles", {"roles": ["EMPEROR"]}, token=self.system.admin()), 400)
 
 
+class AppPasswords(Case):
+    def test_are_made_listed_and_revoked(self):
+        _, tokens = self.system.person()
+        token = tokens["accessToken"]
+        made = self.good(self.ask("POST", "/auth/app-passwords", {"name": "phone"}, token=token), 201)
+        self.assertEqual(made["apiKey"], f"tap_{made['id']}_{made['password']}")
+        self.refused(self.ask("POST", "/auth/app-passwords", {"name": "phone"}, token=token), 409)
+        listed = self.ask("GET", "/auth/app-passwords", token=token)
+        self.assertEqual([one["name"] for one in self.good(listed)], ["phone"])
+        self.assertNotIn(made["password"], listed.body.decode())
+        self.good(self.ask("DELETE", f"/auth/app-passwords/{made['id']}", token=token))
+        self.assertEqual(self.good(self.ask("GET", "/auth/app-passwords", token=token)), [])
+        self.refused(self.ask("GET", "/auth/app-passwords"), 401)
+
+
 class ApiKeys(Case):
     def make(self, **body):
         return self.good(self.ask("POST", "/auth/apikeys", {"name": "e2e", "scopes": ["GENERAL"], **body}, token=self.system.admin()), 201)

@@ -64,6 +64,7 @@ class Logs(Case):
         second = self.good(ask("POST", "/auth/signin/basic", {"email": email, "password": word + " 2"}))["tokens"]
         third = self.good(ask("POST", "/auth/token/refresh", {"refreshToken": second["refreshToken"]}))
         fourth = self.good(ask("POST", "/auth/token/refresh", {"refreshToken": third["refreshToken"]}))
+        app = self.good(ask("POST", "/auth/app-passwords", {"name": "phone"}, token=fourth["accessToken"]), 201)
         self.refused(ask("POST", "/auth/token/refresh", {"refreshToken": first["refreshToken"]}), 401)
         self.refused(ask("PUT", "/auth/password", {"current": word, "password": word + " 3"}, token=fourth["accessToken"]), 401)
         self.refused(ask("POST", "/auth/token/refresh", {"refreshToken": second["refreshToken"]}), 401)
@@ -72,6 +73,7 @@ class Logs(Case):
         made = self.good(ask("POST", "/auth/apikeys", {"name": "x", "scopes": ["GENERAL"]}, token=self.system.admin()), 201)
         self.refused(ask("GET", "/auth/profile/mine", key=made["key"][:-1] + "~"), 401)
         self.good(ask("GET", f"/auth/profile/id/{user['id']}", key=made["key"]))
+        secrets |= {app["password"], app["apiKey"]}
         secrets |= {token for tokens in (second, third, fourth) for token in (tokens["accessToken"], tokens["refreshToken"], tokens["idToken"])}
         secrets |= {made["key"], made["key"][28:], self.system.key}
         self.assertEqual(self.system.nats("auth.validate.apikey", {"key": made["key"]})[0], None)

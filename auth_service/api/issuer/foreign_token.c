@@ -105,8 +105,7 @@ bool foreign_token_check(struct ctx *ctx, const struct foreign *foreign, struct 
     _cleanup_(json_decrefp) json_t *claims = NULL;
     if (!trusted_verify(ctx, foreign->trusted, issuer, token, &claims))
         return false;
-    int64_t expires_at = jwt_claim_time(claims, "exp") * 1000 + trusted_skew_ms(foreign->trusted),
-            holds_until = clock_now_ms() + foreign->ttl_ms;
+    int64_t expires_at = jwt_claim_time(claims, "exp") * 1000, holds_until = clock_now_ms() + foreign->ttl_ms;
     const char *id = session_id_of(&ctx->arena, token);
     bool none;
     const struct session *session = find(ctx, foreign, id, &none);

@@ -11,7 +11,7 @@
 struct issuer_settings {
     const char *url;     /* exactly its `iss`; see fetch_may() */
     const char *ca_file; /* see struct fetch */
-    int64_t skew_s;      /* how far its clock may be off, in seconds */
+    int64_t skew_s;      /* how far its clock may be ahead, in seconds */
     int64_t limit_ms;    /* for one of its answers; 0 = FETCH_MS, or ctx->patience_ms where that is set */
     int64_t unknown_ms;  /* how often an unknown key id is looked up; 0 = 10 s */
     int64_t keys_age_ms; /* 0 = five minutes */

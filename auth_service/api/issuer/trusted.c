@@ -116,11 +116,6 @@ bool trusted_verify(struct ctx *ctx, const struct trusted *trusted, struct issue
     return issuer_verify(ctx, issuer, token, &expect, claims);
 }
 
-int64_t trusted_skew_ms(const struct trusted *trusted)
-{
-    return trusted->skew_ms;
-}
-
 bool trusted_may_give(const struct trusted *trusted, const char *code)
 {
     for (const char *const *may = trusted->codes; *may; may++)

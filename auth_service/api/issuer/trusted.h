@@ -36,7 +36,7 @@ const char *trusted_issuers_are_wrong(const char *issuers);
         SETTING("AUTH_TRUSTED_CA_FILE", SETTING_TEXT, type, member.ca_file,                                            \
                 .help = "certificates that these issuers are verified by; empty: those of the system"),                \
         SETTING("AUTH_TRUSTED_SKEW", SETTING_MS, type, member.skew_ms, .value = "60s", .min = 0, .max = 600000,        \
-                .help = "how far their clocks may be off")
+                .help = "how far their clocks may be ahead of ours")
 
 struct trusted;
 
@@ -50,8 +50,6 @@ struct issuer *trusted_issuer_of(struct ctx *ctx, const struct trusted *trusted,
 /* As issuer_verify(), of an access token for us. */
 bool trusted_verify(struct ctx *ctx, const struct trusted *trusted, struct issuer *issuer, const char *token,
                     json_t **claims);
-/* How long after `exp` a token still counts, in ms. */
-int64_t trusted_skew_ms(const struct trusted *trusted);
 
 /* false: there is no such claim. Otherwise the codes (const char *, of claims) that it names and that may be given. */
 bool trusted_roles(struct ctx *ctx, const struct trusted *trusted, const json_t *claims, struct list *out);

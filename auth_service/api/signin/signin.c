@@ -1,5 +1,6 @@
 #include "signin/signin.h"
 
+#include "app_password/app_password_store.h"
 #include "audit/deed.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -143,6 +144,9 @@ struct user *suspend_or_restore(struct ctx *ctx, const struct signin *signin, co
 
 bool account_delete(struct ctx *ctx, const struct signin *signin, const char *user_id)
 {
+    /* First what names a person and would be found by nobody afterwards. */
+    if (!app_password_store_remove_before(ctx, signin->users->store, user_id, INT64_MAX))
+        return false;
     const struct user *user = user_delete(ctx, signin->users, user_id);
     if (user)
         session_end_others(ctx, signin->sessions, user);
