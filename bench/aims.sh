@@ -56,7 +56,7 @@ edge-h1|four system calls for a request are the least there can be; the kernel's
 edge-h2|edge, backend and load fill both cores (9, 8 and 4 us an answer), so that the rate ends at 95,000 whatever the edge does; of its own time half is the kernel's loopback path of one small request to the member, then libh2o: 5,000 instructions for frames, 2,200 for HPACK, 2,100 for the head of the reply
 auth-asked|a question crosses four threads (libnats reads, libnats delivers, a worker, the sender), and each answer is a send of its own: libnats driven by one thread of ours would read and write in batches
 auth-refresh|two RSA signatures of 2,048 bits (access and ID token), already by AVX-512 IFMA, are 60% of the CPU of a refresh: with AUTH_SIGNING_ALG=ES256 both together are a twelfth of that
-auth-same-forgot|with an account an event goes to NATS, and without none: both write the same, and what is left of the difference is not explained yet
+auth-same-forgot|with an account an event goes to NATS, and without none: both write the same, and hash a password beside whose time that is lost
 nats-token|a question crosses four threads (libnats reads, libnats delivers, a worker, the sender), and each answer is a send of its own: libnats driven by one thread of ours would read and write in batches
 store-find-1000000|two file locks for each look-up, and pages of the map that are touched for the first time
 store-find-1000000/store-find-1000|two B-trees are a level deeper, and a random page is in no processor cache; SQLite by hand is beside it

@@ -11,7 +11,7 @@ import unittest
 
 from own_edge import PATIENCE, NatsServer, NatsService, OwnEdge, freeze
 from patience import calm
-from system import ROOT, Case, eventually, read_env
+from system import ROOT, Case, eventually, patient, read_env
 
 CONFIG = """
 _format_version: "3.0"
@@ -288,7 +288,7 @@ plugins:
         size = next(i for i, line in enumerate(lines) if not line.startswith("  # "))
         text = before + "\n".join(["  - name: search", *("  " + line[4:] for line in lines[:size]), *lines[size:]])
         edge = self.own(text)
-        answer = edge.ask("GET", "/search?q=nats&limit=5", headers={"X-API-Key": self.system.key})
+        answer = patient(lambda: edge.ask("GET", "/search?q=nats&limit=5", headers={"X-API-Key": self.system.key}))
         self.assertEqual((answer.status, answer.json), (200, self.good(self.ask("GET", "/media/search?q=nats&limit=5"))))
         self.refused(edge.ask("GET", "/search?q=nats"), 401)
         self.good(edge.ask("GET", "/media/search?q=nats", headers={"X-API-Key": self.system.key}))

@@ -5,9 +5,9 @@
 . "$ROOT/tools/dev/beside.sh"
 
 # Suites in the order in which they fail soonest; those that are done beside the others last.
-suites="lint unit stores jaeger sanitize threads e2e valgrind kill faults mutants fuzz"
+suites="lint unit stores sanitize jaeger threads e2e valgrind kill faults mutants fuzz"
 # What is done beside them: work:the suites that want it, in the order in which it is wanted.
-works_of="asan:sanitize,e2e jaeger:jaeger,sanitize,threads tsan:threads dex:e2e mutants:mutants fuzz:fuzz"
+works_of="asan:sanitize,jaeger,e2e jaeger:jaeger,threads tsan:threads dex:e2e mutants:mutants fuzz:fuzz"
 
 dev_test() {
     local write= suite failed=0 began
@@ -101,13 +101,6 @@ test_unit() {
     run_unit "$BUILD" unit unit --no-suite jaeger
 }
 
-# What needs the server that is longest in the making.
-test_jaeger() {
-    step "test servers (Jaeger)"
-    if await jaeger; then done_step; else echo "not there"; fi
-    run_unit "$BUILD" jaeger jaeger
-}
-
 # What has tests on the embedded store has the same on the other.
 test_stores() {
     [ -z "${servers_missing:-}" ] || return 0
@@ -127,11 +120,24 @@ test_stores() {
 }
 
 test_sanitize() {
-    local dir=$ROOT/run/build-asan
     await_build asan "building with ASan and UBSan" || return 1
-    await jaeger || :
+    run_sanitized sanitize unit --no-suite jaeger
+}
+
+run_sanitized() { # run_sanitized NAME SUITE [OPTION...]
     ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-        LSAN_OPTIONS=suppressions=$ROOT/tools/dev/lsan.supp run_unit "$dir" sanitize unit
+        LSAN_OPTIONS=suppressions=$ROOT/tools/dev/lsan.supp run_unit "$ROOT/run/build-asan" "$@"
+}
+
+# What needs the server that is longest in the making, plain and with ASan; with TSan it is among `threads`.
+test_jaeger() {
+    local status=0
+    step "test servers (Jaeger)"
+    if await jaeger; then done_step; else echo "not there"; fi
+    await_build asan "building with ASan and UBSan" || return 1
+    run_unit "$BUILD" jaeger jaeger || status=1
+    run_sanitized jaeger-sanitized jaeger || status=1
+    return $status
 }
 
 test_threads() {

@@ -91,7 +91,8 @@ static struct user *join_account(struct ctx *ctx, const struct signin *signin, c
     return user;
 }
 
-static struct user *make_account(struct ctx *ctx, const struct signin *signin, const struct oauth_identity *who)
+static struct user *make_account(struct ctx *ctx, const struct signin *signin, const struct oauth_identity *who,
+                                 const struct origin *origin)
 {
     const struct new_user in = {
         .email = who->email,
@@ -101,7 +102,11 @@ static struct user *make_account(struct ctx *ctx, const struct signin *signin, c
         .link = who->link,
         .verified_at = clock_now_ms(),
     };
-    return user_create(ctx, signin->users, &in);
+    if (!deed_in_trail(ctx, signin, NULL, "user.created", who, origin))
+        return NULL;
+    struct user *user = user_create(ctx, signin->users, &in);
+    ctx->deed = NULL;
+    return user;
 }
 
 static struct user *by_address(struct ctx *ctx, const struct signin *signin, const struct oauth_identity *who,
@@ -110,7 +115,7 @@ static struct user *by_address(struct ctx *ctx, const struct signin *signin, con
     struct user *user = user_find(ctx, signin->users, who->email);
     if (user)
         return unless_suspended(ctx, user) ? join_account(ctx, signin, user, who, origin) : NULL;
-    return ctx_forgive(ctx, ERROR_NOT_FOUND) ? make_account(ctx, signin, who) : NULL;
+    return ctx_forgive(ctx, ERROR_NOT_FOUND) ? make_account(ctx, signin, who, origin) : NULL;
 }
 
 static struct user *by_link(struct ctx *ctx, const struct signin *signin, const struct oauth_identity *who)

@@ -75,7 +75,7 @@ const struct route recovery_routes[] = {
       .summary = "Takes the code that was sent to this user's address; 409 when it is verified already" },
     { POST, "/email/verify/resend", resend, SIGNED_IN,
       .summary = "Sends a new code; at most five codes an hour leave for an account, then 429" },
-    { POST, "/password/forgot", forgot, KEY, .in = forgot_fields,
+    { POST, "/password/forgot", forgot, KEY, .heavy = true, .in = forgot_fields,
       .summary = "Sends a code to this address, and answers alike whether there is an account" },
     { POST, "/password/reset", reset, KEY, .heavy = true, .in = reset_fields,
       .summary = "Takes the code, sets the password and ends all sessions of this user" },
