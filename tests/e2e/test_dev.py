@@ -61,6 +61,13 @@ class Dev(Case):
         id = key.split("_")[1]
         self.assertIn(id, dev("tonearm", "apikey", "list").stdout)
         self.assertEqual(dev("tonearm", "apikey", "revoke", id).returncode, 0)
+        self.assertNotEqual(dev("tonearm", "apikey", "create", "--name", "late", "--expires", "2020-01-01T00:00:00Z").returncode, 0)
+        self.assertNotEqual(dev("tonearm", "apikey", "create", "--name", "late", "--expires", "tomorrow").returncode, 0)
+        brief = dev("tonearm", "apikey", "create", "--name", "brief", "--expires", "2999-01-31T00:00:00Z", "--quiet")
+        self.assertEqual(brief.returncode, 0, brief.stderr)
+        brief_id = brief.stdout.split("_")[1]
+        self.assertRegex(dev("tonearm", "apikey", "list").stdout, f"{brief_id} .*expires 2999-01-31")
+        self.assertEqual(dev("tonearm", "apikey", "revoke", brief_id).returncode, 0)
         from system import eventually
 
         eventually(lambda: self.ask("GET", "/media/tracks/latest", key=key).status == 401, 2, "revoked by the command line")

@@ -40,7 +40,8 @@ static struct list split(struct arena *arena, const char *text)
 
 bool cli_apikey_create(struct cli *cli, char **args)
 {
-    const char *scopes = cli_option(args, "--scopes"), *rate = cli_option(args, "--rate");
+    const char *scopes = cli_option(args, "--scopes"), *rate = cli_option(args, "--rate"),
+               *expires = cli_option(args, "--expires");
     struct new_apikey in = { .name = cli_option(args, "--name") };
     bool quiet = cli_flag(args, "--quiet");
     if (!cli_done(cli, args))
@@ -48,6 +49,8 @@ bool cli_apikey_create(struct cli *cli, char **args)
     in.scopes = split(&cli->ctx->arena, scopes ? scopes : SCOPE_GENERAL);
     if (rate && !text_number(rate, 1000000, &in.rate))
         return ctx_fail(cli->ctx, ERROR_INVALID, "--rate is requests a minute, up to 1000000");
+    if (expires && !clock_parse(expires, &in.expires_at))
+        return ctx_fail(cli->ctx, ERROR_INVALID, "--expires is a time such as 2027-01-31T00:00:00Z");
     if (!record_check(cli->ctx, new_apikey_fields, &in))
         return false;
     struct store *store = cli_store(cli);

@@ -20,8 +20,8 @@ static const struct setting settings[] = {
 };
 
 const struct command commands[] = {
-    { "apikey", "create", "--name NAME [--scopes A,B] [--rate N] [--quiet]", "makes an API key and prints it, once",
-      cli_apikey_create },
+    { "apikey", "create", "--name NAME [--scopes A,B] [--rate N] [--expires TIME] [--quiet]",
+      "makes an API key and prints it, once", cli_apikey_create },
     { "apikey", "list", "", "all API keys, without their secrets", cli_apikey_list },
     { "apikey", "revoke", "ID", "ends an API key, everywhere within a second", cli_apikey_revoke },
     { "user", "create", "--email E --name N [--role CODE] [--password-file F] [--if-missing]",
