@@ -8,6 +8,9 @@ import time
 import unittest
 
 
+AGAIN_MOST = 5  # failures
+
+
 class Result(unittest.TextTestResult):
     """Counts tests, not subtests: a test with a broken subtest has failed once."""
 
@@ -33,6 +36,18 @@ class Result(unittest.TextTestResult):
             self.failed.add(test.id())
 
 
+def again(loader, result):
+    """What failed beside other work, once more: a busy machine makes nobody's time. Of many failures none."""
+    if len(result.failed) > AGAIN_MOST:
+        return
+    for name in sorted(result.failed):
+        once = unittest.TextTestRunner(verbosity=2, resultclass=Result).run(loader.loadTestsFromName(name))
+        if once.passed - once.failed:
+            print(f"UNSTEADY {name}", file=sys.stderr)
+            result.failed.discard(name)
+            result.passed.add(name)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--count", help="write `passed failed skipped` here")
@@ -44,6 +59,7 @@ def main():
     suite = loader.loadTestsFromNames(options.names) if options.names else loader.discover(folder, "test_*.py")
     began = time.monotonic()
     result = unittest.TextTestRunner(verbosity=2, resultclass=Result).run(suite)
+    again(loader, result)
     passed, failed, skipped = len(result.passed - result.failed), len(result.failed), len(result.skipped)
     if options.count:
         with open(options.count, "w") as file:

@@ -15,6 +15,8 @@ dev_test() {
     fragments=$ROOT/run/reliability
     # What failed, a line each: told again before the last line.
     failures=$ROOT/run/failures
+    # What failed and passed when it was run once more, alone: told too, and to be mended.
+    unsteady=$ROOT/run/unsteady
     [ "${1:-}" = --beside ] && shift && do_beside "$@" && return
     [ "${1:-}" = --write ] && write=1 && shift
     local wanted=${*:-$suites}
@@ -26,6 +28,7 @@ dev_test() {
     rm -rf "$results" "$fragments"
     mkdir -p "$results" "$fragments" "$ROOT/run/log"
     : >"$failures"
+    : >"$unsteady"
     build_and_servers
     # shellcheck disable=SC2046
     begin_beside $(works_wanted $wanted)
@@ -84,9 +87,11 @@ run_unit() {
         echo "0 1 0" >"$results/$name"
         return 1
     }
-    ROOT=$ROOT REPORTS=$reports FAILED=$ROOT/run/log/$name-failed meson test -C "$dir" --no-rebuild --suite "$suite" --num-processes 2 --print-errorlogs \
-        --wrapper "$ROOT/tools/dev/unit-wrapper" "$@" >"$ROOT/run/log/$name.log" 2>&1 || status=1
+    export ROOT REPORTS=$reports FAILED=$ROOT/run/log/$name-failed
+    meson test -C "$dir" --no-rebuild --suite "$suite" --num-processes 2 --print-errorlogs --wrapper "$ROOT/tools/dev/unit-wrapper" \
+        "$@" >"$ROOT/run/log/$name.log" 2>&1 || status=1
     [ $status -eq 0 ] || tail -n 200 "$ROOT/run/log/$name.log"
+    [ $status -eq 0 ] || ! again "$dir" "$name" || status=0
     cat "$reports"/* 2>/dev/null | awk '{ p += $1; f += $2; s += $3 } END { print p + 0, f + 0, s + 0 }' >"$results/$name"
     sed "s/^/$name: /" "$ROOT/run/log/$name-failed" >>"$failures"
     # A test program that died before it counted is a failure too.
@@ -95,6 +100,24 @@ run_unit() {
     fi
     echo "   $(awk '{ print $1 " passed, " $2 " failed, " $3 " skipped" }' "$results/$name")"
     return $status
+}
+
+# What failed beside other work is run once more, alone: a busy machine makes nobody's time. Of many failures none, and none
+# that a sanitizer has told of: those are no matter of time.
+again() { # again BUILD-DIR NAME
+    local log=$ROOT/run/log/$2.log programs
+    programs=$(cut -d: -f1 "$FAILED" | sort -u)
+    [ -n "$programs" ] && [ "$(wc -w <<<"$programs")" -le 5 ] && ! grep -qE 'Sanitizer|runtime error:' "$log" || return 1
+    echo "   once more, alone: ${programs//$'\n'/ }"
+    cp "$FAILED" "$FAILED-first"
+    : >"$FAILED"
+    # shellcheck disable=SC2086
+    meson test -C "$1" --no-rebuild --num-processes 1 --print-errorlogs --wrapper "$ROOT/tools/dev/unit-wrapper" $programs \
+        >"$log-again" 2>&1 || {
+        tail -n 60 "$log-again"
+        return 1
+    }
+    sed "s/^/$2: /" "$FAILED-first" >>"$unsteady"
 }
 
 test_unit() {
@@ -195,7 +218,8 @@ e2e_on() {
         status=1
     fi
     [ -f "$results/e2e-$store" ] || echo "0 1 0" >"$results/e2e-$store"
-    note_failures "e2e-$store" '^(FAIL|ERROR): |^[A-Za-z.]*(Error|Exception): ' "$ROOT/run/log/e2e-$store.log"
+    sed -n "s/^UNSTEADY /e2e-$store: /p" "$ROOT/run/log/e2e-$store.log" >>"$unsteady"
+    [ $status -eq 0 ] || note_failures "e2e-$store" '^(FAIL|ERROR): |^[A-Za-z.]*(Error|Exception): ' "$ROOT/run/log/e2e-$store.log"
     [ $status -eq 0 ] || grep -E '^(FAIL|ERROR|Traceback|AssertionError|[A-Za-z]*Error)|^  File .*tests/' "$ROOT/run/log/e2e-$store.log" | tail -n 60
     echo "   $(awk '{ print $1 " passed, " $2 " failed, " $3 " skipped" }' "$results/e2e-$store")"
     return $status
@@ -209,8 +233,10 @@ run_script() { # run_script NAME
 
 tell_script() { # tell_script NAME: what it printed
     sed 's/^/   /' "$ROOT/run/log/$1.log"
+    sed -n "s/^UNSTEADY /$1: /p" "$ROOT/run/log/$1.log" >>"$unsteady"
+    [ "$(cut -d' ' -f2 "$results/$1")" != 0 ] || return 0
     note_failures "$1" ': SURVIVED |mend tests/mutants/table|: does not build|of a test that failed|: FAILED: |: failed \(|it did not come to that|WRONG: |: [1-9][0-9]* faults$' "$ROOT/run/log/$1.log"
-    [ "$(cut -d' ' -f2 "$results/$1")" = 0 ]
+    return 1
 }
 
 test_script() {
@@ -285,6 +311,10 @@ sum_up() {
         echo "   $((skipped - forbidden)) skipped under CI count as failed: something that a test needs is missing"
         failed=$((failed + skipped - forbidden))
         skipped=$forbidden
+    fi
+    if [ -s "$unsteady" ]; then
+        echo "== what failed beside other work and passed alone"
+        head -n 20 "$unsteady" | sed 's/^/   /'
     fi
     if [ "$failed" -gt 0 ] && [ -s "$failures" ]; then
         echo "== what failed"
