@@ -14,8 +14,8 @@ usage: ./dev COMMAND
   logs [PROCESS]   follow what the processes print
   tonearm ARGS     the command line in the running system's environment (try: ./dev tonearm --help)
   build            build only
-  test [NAME ...]  everything from a clean machine, or only: lint, unit, stores, sanitize, jaeger, threads,
-                   e2e, valgrind, kill, faults, mutants, fuzz;
+  test [NAME ...]  everything from a clean machine, or only: lint, unit, faults, stores, sanitize, jaeger,
+                   threads, e2e, valgrind, kill, mutants, fuzz;
                    --write first: what the suites found goes into docs/reliability.md
   fuzz [NAME ...]  an hour of each fuzzer; what is newly reached goes into tests/fuzz/corpus
   bench [NAME ...] measure side by side with peers in one run: start, memory, edge, attacks, services, nats, auth, file,

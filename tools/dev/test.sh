@@ -4,8 +4,8 @@
 # shellcheck source=tools/dev/beside.sh
 . "$ROOT/tools/dev/beside.sh"
 
-# Suites in the order in which they fail soonest; those that are done beside the others last.
-suites="lint unit stores sanitize jaeger threads e2e valgrind kill faults mutants fuzz"
+# Suites: first those that wait most, while there is most to build beside them; those that are done beside the others last.
+suites="lint unit faults stores sanitize jaeger threads e2e valgrind kill mutants fuzz"
 # What is done beside them: work:the suites that want it, in the order in which it is wanted.
 works_of="asan:sanitize,jaeger,e2e jaeger:jaeger,threads tsan:threads dex:e2e mutants:mutants fuzz:fuzz"
 
