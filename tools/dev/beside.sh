@@ -10,7 +10,7 @@ begin_beside() {
     # A session of its own: where the scheduler groups by session, a process's own priority says nothing outside of it.
     setsid "$ROOT/dev" test --beside "$@" >"$ROOT/run/log/beside.log" 2>&1 </dev/null 8>&- &
     beside=$!
-    trap 'kill -TERM -- "-$beside" 2>/dev/null' EXIT
+    trap 'kill -TERM -- "-$beside" 2>/dev/null || :' EXIT # it has ended, mostly: which must not become the status
 }
 
 # do_beside WORK...: each, its status left in run/beside/WORK.
